@@ -1,0 +1,46 @@
+"""Instance-segmentation masks, compact in RAM and on disk.
+
+Names are resolved when they are first used (PEP 562): importing the package loads neither
+supervision nor h5py.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compactmask import errors as errors
+    from compactmask.formats.convert import convert as convert
+    from compactmask.formats.convert import open as open
+    from compactmask.formats.hdf5 import create as create
+    from compactmask.formats.hdf5 import load as load
+    from compactmask.formats.hdf5 import save as save
+    from compactmask.mask import CompactMask as CompactMask
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CompactMask": "compactmask.mask",
+    "convert": "compactmask.formats.convert",
+    "create": "compactmask.formats.hdf5",
+    "load": "compactmask.formats.hdf5",
+    "open": "compactmask.formats.convert",
+    "save": "compactmask.formats.hdf5",
+}
+
+__all__ = ["CompactMask", "__version__", "convert", "create", "errors", "load", "open", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("compactmask.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'compactmask' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""Every check of arrays from outside, and the only place that normalises their dtype and order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask._kernels.block import check_image_shape
+from compactmask.errors import InvalidMaskError, ShapeMismatchError
+
+
+def image_shape(value: Any) -> tuple[int, int]:
+    """Return ``(H, W)`` as two ints that an image can have."""
+    try:
+        height, width = (int(side) for side in value)
+    except (TypeError, ValueError):
+        raise InvalidMaskError(f"image_shape {value!r}: (H, W) expected") from None
+    check_image_shape(height, width)
+    return height, width
+
+
+def stack(masks: Any, shape: Any) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """Return frames as uint8 whose rows or columns are contiguous, and their image shape.
+
+    Parameters
+    ----------
+    masks : array_like, shape (n, H, W)
+        Frames; everything but 0 is True.
+    shape : tuple of int or None
+        ``(H, W)`` they must have; needed where there are none.
+    """
+    frames = np.asarray(masks)
+    if frames.ndim != 3:
+        if frames.size or shape is None:
+            raise ShapeMismatchError(f"masks have shape {frames.shape}, expected (n, H, W)")
+        frames = np.empty((0, *image_shape(shape)), np.bool_)
+    found = image_shape(frames.shape[1:]) if len(frames) or shape is None else image_shape(shape)
+    if shape is not None and found != image_shape(shape):
+        raise ShapeMismatchError(
+            f"masks have shape {frames.shape}, expected (n, {shape[0]}, {shape[1]})"
+        )
+    if frames.dtype.kind not in "biufc":
+        raise InvalidMaskError(f"masks have dtype {frames.dtype}, expected bool or numbers")
+    if frames.dtype not in (np.bool_, np.uint8):
+        frames = frames != 0
+    if 1 not in frames.strides[1:]:
+        frames = np.ascontiguousarray(frames)
+    return frames.view(np.uint8), found
+
+
+def boxes(xyxy: Any, n: int, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Return the crops that boxes stand for.
+
+    Parameters
+    ----------
+    xyxy : array_like, shape (n, 4)
+        ``x1, y1, x2, y2``, inclusive; fractions are cut off, what lies outside the image too.
+    n : int
+        Number of masks.
+    shape : tuple of int
+        ``(H, W)``.
+
+    Returns
+    -------
+    ndarray of int32, shape (n, 4)
+        Inclusive boxes inside the image. A box that is inverted or wholly outside has
+        ``x2 < x1`` and its nearest pixel at ``x1, y1``.
+    """
+    found = np.asarray(xyxy)
+    if found.shape != (n, 4):
+        raise ShapeMismatchError(f"xyxy has shape {found.shape}, expected ({n}, 4)")
+    if found.dtype.kind not in "biuf":
+        raise InvalidMaskError(f"xyxy has dtype {found.dtype}, expected numbers")
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        row, column = np.argwhere(~np.isfinite(found))[0]
+        raise InvalidMaskError(
+            f"box {row}: {('x1', 'y1', 'x2', 'y2')[column]} is {found[row, column]}, "
+            "expected a finite number"
+        )
+    limit = float(1 << 40)
+    whole = np.trunc(np.clip(found.astype(np.float64), -limit, limit)).astype(np.int64)
+    height, width = shape
+    x1, y1, x2, y2 = whole.T
+    is_outside = (x2 < x1) | (y2 < y1) | (x2 < 0) | (y2 < 0) | (x1 >= width) | (y1 >= height)
+    last = np.array([width - 1, height - 1, width - 1, height - 1])
+    result = np.clip(whole, 0, last).astype(np.int32)
+    result[is_outside, 2] = result[is_outside, 0] - 1
+    return result
+
+
+def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
+    """Take the counts out of COCO RLEs that all have one size, and that size.
+
+    Parameters
+    ----------
+    rles : sequence of mapping
+        Each with ``size`` ``[H, W]`` and ``counts``.
+    shape : tuple of int or None
+        ``(H, W)`` they must have; needed where there are none.
+    """
+    if isinstance(rles, Mapping) or not isinstance(rles, Sequence):
+        raise InvalidMaskError(f"rles is {type(rles).__name__}, expected a sequence of COCO RLEs")
+    expected = None if shape is None else image_shape(shape)
+    counts = []
+    size: Any = None
+    for i, rle in enumerate(rles):
+        try:
+            found = rle["size"]
+            counts.append(rle["counts"])
+        except (TypeError, KeyError):
+            raise InvalidMaskError(
+                f"mask {i}: {type(rle).__name__} without 'size' and 'counts' is no COCO RLE"
+            ) from None
+        if found == size:
+            continue
+        size = found
+        try:
+            height, width = image_shape(size)
+        except InvalidMaskError:
+            raise InvalidMaskError(f"mask {i}: size {size!r} found, [H, W] expected") from None
+        if expected is None:
+            expected = (height, width)
+        if (height, width) != expected:
+            raise ShapeMismatchError(
+                f"mask {i}: size ({height}, {width}) found, "
+                f"image_shape ({expected[0]}, {expected[1]}) expected"
+            )
+    if expected is None:
+        raise ShapeMismatchError("no RLE and no image_shape: give image_shape=(H, W)")
+    return counts, expected
+
+
+def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
+    """Return the masks that a slice, a list or an array selects, all in ``0..n - 1``."""
+    if isinstance(index, slice):
+        return np.arange(n, dtype=np.int64)[index]
+    chosen = np.asarray(index)
+    if chosen.ndim != 1:
+        raise TypeError(
+            f"masks are selected by an int, a slice, or one dimension of ints or bools, "
+            f"not {chosen.ndim} dimensions of {chosen.dtype}"
+        )
+    if chosen.dtype == np.bool_ or chosen.size == 0:
+        chosen = np.flatnonzero(chosen)
+    elif chosen.dtype.kind not in "iu":
+        raise IndexError(f"masks are selected by ints or bools, not by {chosen.dtype}")
+    result = chosen.astype(np.int64)
+    is_bad = (result < -n) | (result >= n)
+    if is_bad.any():
+        raise IndexError(f"index {result[is_bad][0]} is out of range for {n} masks")
+    result[result < 0] += n
+    return result
+
+
+def index(value: Any, n: int) -> int:
+    """Return one mask's place in ``0..n - 1``."""
+    place = int(value)
+    if not -n <= place < n:
+        raise IndexError(f"index {place} is out of range for {n} masks")
+    return place + n if place < 0 else place
+
+
+def frames_out(out: Any, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Return a buffer for frames as uint8."""
+    if not isinstance(out, np.ndarray) or out.dtype not in (np.bool_, np.uint8):
+        found = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out is {found}, expected an array of bool")
+    if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ShapeMismatchError(
+            f"out has shape {out.shape}, expected {shape}, C-contiguous and writeable"
+        )
+    return out.view(np.uint8)
+
+
+def pairs(values: Any, n: int, name: str) -> npt.NDArray[np.int32]:
+    """Return a column of n pairs as contiguous int32."""
+    found = np.asarray(values)
+    if found.size == 0 and n == 0:
+        return np.empty((0, 2), np.int32)
+    if found.shape != (n, 2) or found.dtype.kind not in "iu":
+        raise ShapeMismatchError(
+            f"{name} has shape {found.shape} and dtype {found.dtype}, expected ({n}, 2) integers"
+        )
+    result = np.ascontiguousarray(found, np.int32)
+    if not np.array_equal(result, found):
+        raise InvalidMaskError(f"{name} has values that are no 32-bit integers")
+    return result
+
+
+def crops_inside(
+    crop_shapes: npt.NDArray[np.int32], offsets: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> None:
+    """Refuse crops that are empty or leave the image."""
+    ends = crop_shapes.astype(np.int64) + offsets[:, ::-1]
+    is_bad = ((crop_shapes < 1) | (offsets[:, ::-1] < 0) | (ends > shape)).any(axis=1)
+    if is_bad.any():
+        i = int(np.flatnonzero(is_bad)[0])
+        (h, w), (x, y) = crop_shapes[i], offsets[i]
+        raise InvalidMaskError(
+            f"mask {i}: crop ({h}, {w}) at x={x}, y={y} is not inside the image {shape}"
+        )

@@ -1,0 +1,38 @@
+"""The extensions, their directives, and the debug switch (COMPACTMASK_DEBUG=1)."""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("COMPACTMASK_DEBUG") == "1"
+DIRECTIVES = {
+    "language_level": 3,
+    "embedsignature": True,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "overflowcheck": DEBUG,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+MACROS = [] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
+OPTIMISE = [] if sys.platform == "win32" else ["-O1" if DEBUG else "-O3"]
+
+
+def extension(source: Path) -> Extension:
+    """Describe the extension module that one .pyx file becomes."""
+    result = Extension(
+        ".".join(source.with_suffix("").parts),
+        [source.as_posix()],
+        define_macros=MACROS,
+        extra_compile_args=OPTIMISE,
+    )
+    result.cython_directives = DIRECTIVES
+    return result
+
+
+here = Path(__file__).parent
+sources = sorted((here / "compactmask" / "_kernels").glob("*.pyx"))
+setup(ext_modules=[extension(source.relative_to(here)) for source in sources])
