@@ -6,6 +6,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
+KERNELS = Path("compactmask", "_kernels")
+HEADERS = sorted(KERNELS.glob("*.h"))
 DEBUG = os.environ.get("COMPACTMASK_DEBUG") == "1"
 DIRECTIVES = {
     "language_level": 3,
@@ -28,11 +30,10 @@ def extension(source: Path) -> Extension:
         [source.as_posix()],
         define_macros=MACROS,
         extra_compile_args=OPTIMISE,
+        depends=[header.as_posix() for header in HEADERS],
     )
     result.cython_directives = DIRECTIVES
     return result
 
 
-here = Path(__file__).parent
-sources = sorted((here / "compactmask" / "_kernels").glob("*.pyx"))
-setup(ext_modules=[extension(source.relative_to(here)) for source in sources])
+setup(ext_modules=[extension(source) for source in sorted(KERNELS.glob("*.pyx"))])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compactmask._kernels.block import check_image_shape
+from compactmask._kernels.boxes import clip
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
 
 
@@ -74,21 +75,7 @@ def boxes(xyxy: Any, n: int, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
         raise ShapeMismatchError(f"xyxy has shape {found.shape}, expected ({n}, 4)")
     if found.dtype.kind not in "biuf":
         raise InvalidMaskError(f"xyxy has dtype {found.dtype}, expected numbers")
-    if found.dtype.kind == "f" and not np.isfinite(found).all():
-        row, column = np.argwhere(~np.isfinite(found))[0]
-        raise InvalidMaskError(
-            f"box {row}: {('x1', 'y1', 'x2', 'y2')[column]} is {found[row, column]}, "
-            "expected a finite number"
-        )
-    limit = float(1 << 40)
-    whole = np.trunc(np.clip(found.astype(np.float64), -limit, limit)).astype(np.int64)
-    height, width = shape
-    x1, y1, x2, y2 = whole.T
-    is_outside = (x2 < x1) | (y2 < y1) | (x2 < 0) | (y2 < 0) | (x1 >= width) | (y1 >= height)
-    last = np.array([width - 1, height - 1, width - 1, height - 1])
-    result = np.clip(whole, 0, last).astype(np.int32)
-    result[is_outside, 2] = result[is_outside, 0] - 1
-    return result
+    return clip(np.ascontiguousarray(found, np.float64), *shape)
 
 
 def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
@@ -136,7 +123,7 @@ def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
 def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
     """Return the masks that a slice, a list or an array selects, all in ``0..n - 1``."""
     if isinstance(index, slice):
-        return np.arange(n, dtype=np.int64)[index]
+        return np.arange(*index.indices(n), dtype=np.int64)
     chosen = np.asarray(index)
     if chosen.ndim != 1:
         raise TypeError(
@@ -153,14 +140,6 @@ def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
         raise IndexError(f"index {result[is_bad][0]} is out of range for {n} masks")
     result[result < 0] += n
     return result
-
-
-def index(value: Any, n: int) -> int:
-    """Return one mask's place in ``0..n - 1``."""
-    place = int(value)
-    if not -n <= place < n:
-        raise IndexError(f"index {place} is out of range for {n} masks")
-    return place + n if place < 0 else place
 
 
 def frames_out(out: Any, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:

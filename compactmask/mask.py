@@ -320,7 +320,7 @@ class CompactMask(sv.CompactMask):
         >>> CompactMask.from_dense(np.eye(5, dtype=bool)[None, 1:]).crop(0).shape
         (4, 4)
         """
-        return dense.crop(self._packed, _check.index(index, len(self)))
+        return dense.crop(self._packed, index)
 
     def crops(self, indices: npt.ArrayLike | slice | None = None) -> list[BoolArray]:
         """Decode the crops of several masks.
@@ -355,6 +355,21 @@ class CompactMask(sv.CompactMask):
     def __iter__(self) -> Iterator[BoolArray]:
         for i in range(len(self)):
             yield self[i]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(n, H, W)``, as the frames would have it."""
+        return (len(self), *self._storage.image_shape)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """``(H, W)`` of the image."""
+        return self._storage.image_shape
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int32]:
+        """``(x, y)`` of each crop's top left pixel, ``(n, 2)`` int32; read-only."""
+        return self._storage.offsets
 
     @property
     def area(self) -> npt.NDArray[np.int64]:
@@ -404,10 +419,7 @@ class CompactMask(sv.CompactMask):
         ((2, 2), 2, 0)
         """
         if isinstance(index, (int, np.integer)):
-            frame = np.zeros((1, *self.image_shape), np.uint8)
-            place = np.array([_check.index(index, len(self))])
-            dense.decode(self._packed, place, frame)
-            return frame[0].view(np.bool_)
+            return dense.frame(self._packed, index)
         chosen = _check.indices(index, len(self))
         return self._wrap(Packed(block.gather(self._packed, chosen)))
 

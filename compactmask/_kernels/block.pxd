@@ -3,8 +3,9 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.encoder cimport Encoder
 from compactmask._kernels.status cimport Fault, Status, fault_of
 
 
@@ -19,10 +20,10 @@ cdef struct View:
     const uint8_t* data
 
 
-cdef int look(const uint8_t[::1] block, View* view) except -1
+cdef int look(object block, View* view) except -1
 
 
-cdef inline Fault unpack(View* view, Py_ssize_t i, Coder coder, Edges mask) noexcept nogil:
+cdef inline Fault unpack(View* view, Py_ssize_t i, Decoder decoder, Edges mask) noexcept nogil:
     """Unpack mask `i` and hold it against its area."""
     cdef int64_t area
     cdef Fault fault = fault_of(
@@ -35,7 +36,7 @@ cdef inline Fault unpack(View* view, Py_ssize_t i, Coder coder, Edges mask) noex
         i,
     )
     if fault.status == Status.OK:
-        fault = coder.decode(
+        fault = decoder.decode(
             view.data + view.indptr[i], view.indptr[i + 1] - view.indptr[i], mask
         )
     if fault.status == Status.OK:
@@ -53,7 +54,7 @@ cdef class Builder:
     """Gathers masks one after the other and gives them back as a block."""
 
     cdef:
-        readonly Coder coder
+        Encoder encoder
         Py_ssize_t n, capacity
         int32_t* columns            # x, y, h, w, area, end of each mask
 

@@ -3,23 +3,23 @@
 The layout is described in compactmask/packed.py.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 import numpy as np
 
-from compactmask._kernels.codec cimport Coder
 from compactmask._kernels.edges cimport Edges
-from compactmask._kernels.status cimport NO_MEMORY, OK, TOO_LARGE, Fault, Status, fault_of
+from compactmask._kernels.encoder cimport Encoder
+from compactmask._kernels.status cimport LARGE_CROP, NO_MEMORY, OK, TOO_LARGE, Fault, fault_of
 
 from compactmask.errors import InvalidMaskError
 
 cdef enum:
     MAGIC = 0x314B4D43          # "CMK1" where the low byte comes first
     HEADER = 16
-    MAX_SIDE = 1 << 20
+    MAX_SIDE = 1048576
     COLUMNS = 6
 
 cdef int64_t MAX_BYTES = 0xFFFFFFFF
@@ -33,11 +33,12 @@ cdef inline Py_ssize_t data_at(Py_ssize_t n) noexcept nogil:
     return HEADER + 4 * COLUMNS * n + 4
 
 
-cdef int look(const uint8_t[::1] block, View* view) except -1:
+cdef int look(object block, View* view) except -1:
     """Point into a block that `build`, `check` or a Builder vouches for."""
-    cdef const int32_t* header = <const int32_t*>&block[0]
+    cdef const uint8_t* at = <const uint8_t*>PyBytes_AsString(block)
+    cdef const int32_t* header = <const int32_t*>at
     cdef Py_ssize_t n = header[1]
-    cdef const uint8_t* at = &block[0] + HEADER
+    at += HEADER
     view.n = n
     view.height = header[2]
     view.width = header[3]
@@ -49,18 +50,18 @@ cdef int look(const uint8_t[::1] block, View* view) except -1:
     return 0
 
 
-def count(const uint8_t[::1] block):
+def count(block):
     """Return the number of masks."""
-    return (<const int32_t*>&block[0])[1]
+    return (<const int32_t*>PyBytes_AsString(block))[1]
 
 
-def image_shape(const uint8_t[::1] block):
+def image_shape(block):
     """Return ``(H, W)``."""
-    cdef const int32_t* header = <const int32_t*>&block[0]
+    cdef const int32_t* header = <const int32_t*>PyBytes_AsString(block)
     return header[2], header[3]
 
 
-def check(const uint8_t[::1] block):
+def check(block):
     """Refuse bytes from outside that are not a block; the packed masks in it stay unchecked.
 
     Raises
@@ -70,11 +71,11 @@ def check(const uint8_t[::1] block):
     """
     cdef View view
     cdef const int32_t* header
-    cdef Py_ssize_t size = block.shape[0], n, i
+    cdef Py_ssize_t size = len(block), n, i
     cdef int32_t x, y, h, w
     if size < data_at(0):
         raise InvalidMaskError(f"a block of packed masks has {size} bytes, expected {data_at(0)} at least")
-    header = <const int32_t*>&block[0]
+    header = <const int32_t*>PyBytes_AsString(block)
     n = header[1]
     if header[0] != MAGIC or n < 0:
         raise InvalidMaskError("these bytes are not a block of packed masks of this byte order")
@@ -99,10 +100,7 @@ def check(const uint8_t[::1] block):
                 f"mask {i}: crop ({h}, {w}) at x={x}, y={y} is not inside "
                 f"the image ({view.height}, {view.width})"
             )
-        if <int64_t>h * w > MAX_PIXELS:
-            raise InvalidMaskError(
-                f"mask {i}: crop ({h}, {w}) has {<int64_t>h * w} pixels, expected at most {MAX_PIXELS}"
-            )
+        check_crop_shape(h, w)
         if view.area[i] > <int64_t>h * w:
             raise InvalidMaskError(
                 f"mask {i}: area {view.area[i]} is more than crop ({h}, {w}) has pixels"
@@ -120,6 +118,14 @@ def check_image_shape(height, width):
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise InvalidMaskError(
             f"image_shape ({height}, {width}): sides of 1 to {MAX_SIDE} expected"
+        )
+
+
+def check_crop_shape(int64_t h, int64_t w):
+    """Refuse a crop that is empty or has more than 4,294,967,295 pixels."""
+    if not (1 <= h <= MAX_SIDE and 1 <= w <= MAX_SIDE and h * w <= MAX_PIXELS):
+        raise InvalidMaskError(
+            f"crop ({h}, {w}): sides of 1 to {MAX_SIDE} and at most {MAX_PIXELS} pixels expected"
         )
 
 
@@ -176,25 +182,29 @@ def _column(name, values, shape, dtype):
 
 cdef class Builder:
     def __cinit__(self):
-        self.coder = Coder()
+        self.encoder = Encoder()
 
     def __dealloc__(self):
         free(self.columns)
 
     cdef Fault add(self, Edges mask) noexcept nogil:
         """Pack `mask` as the next one."""
-        cdef Status status = self.coder.encode(mask)
-        if status != OK:
-            return fault_of(status, self.n)
+        cdef Fault fault = fault_of(LARGE_CROP, self.n)
+        fault.found, fault.expected = <int64_t>mask.h * mask.w, MAX_PIXELS
+        if fault.found > MAX_PIXELS:
+            return fault
+        fault.status = self.encoder.encode(mask)
+        if fault.status != OK:
+            return fault
         return self.put(mask.x, mask.y, mask.h, mask.w, <uint32_t>mask.area())
 
     cdef Fault copy(self, View* view, Py_ssize_t i, int32_t x, int32_t y) noexcept nogil:
         """Take a mask as it is packed, with its crop at (x, y)."""
         cdef Py_ssize_t size = view.indptr[i + 1] - view.indptr[i]
-        if self.coder.reserve_out(size) != OK:
+        if self.encoder.reserve_out(size) != OK:
             return fault_of(NO_MEMORY, self.n)
-        memcpy(self.coder.out + self.coder.n_out, view.data + view.indptr[i], size)
-        self.coder.n_out += size
+        memcpy(self.encoder.out + self.encoder.n_out, view.data + view.indptr[i], size)
+        self.encoder.n_out += size
         return self.put(
             x, y, view.crop_shapes[2 * i], view.crop_shapes[2 * i + 1], view.area[i]
         )
@@ -206,8 +216,8 @@ cdef class Builder:
         cdef Fault fault = fault_of(OK, self.n)
         cdef Py_ssize_t capacity = max(2 * self.capacity, 16)
         cdef int32_t* columns = self.columns
-        if self.coder.n_out > MAX_BYTES:
-            fault.status, fault.found, fault.expected = TOO_LARGE, self.coder.n_out, MAX_BYTES
+        if self.encoder.n_out > MAX_BYTES:
+            fault.status, fault.found, fault.expected = TOO_LARGE, self.encoder.n_out, MAX_BYTES
             return fault
         if self.n == self.capacity:
             columns = <int32_t*>realloc(columns, capacity * COLUMNS * sizeof(int32_t))
@@ -219,7 +229,7 @@ cdef class Builder:
         columns += COLUMNS * self.n
         columns[0], columns[1], columns[2], columns[3] = x, y, h, w
         columns[4] = <int32_t>area
-        columns[5] = <int32_t>self.coder.n_out
+        columns[5] = <int32_t>self.encoder.n_out
         self.n += 1
         return fault
 
@@ -227,8 +237,8 @@ cdef class Builder:
         """Return the block of all masks added."""
         cdef:
             Py_ssize_t n = self.n, i
-            bytes block = PyBytes_FromStringAndSize(NULL, data_at(n) + self.coder.n_out)
-            uint8_t* at = <uint8_t*>PyBytes_AS_STRING(block)
+            bytes block = PyBytes_FromStringAndSize(NULL, data_at(n) + self.encoder.n_out)
+            uint8_t* at = <uint8_t*>PyBytes_AsString(block)
             int32_t* header = <int32_t*>at
             int32_t* offsets = <int32_t*>(at + HEADER)
             int32_t* crop_shapes = offsets + 2 * n
@@ -243,16 +253,16 @@ cdef class Builder:
             area[i] = columns[4]
             indptr[i + 1] = columns[5]
             columns += COLUMNS
-        memcpy(at + data_at(n), self.coder.out, self.coder.n_out)
+        memcpy(at + data_at(n), self.encoder.out, self.encoder.n_out)
         return block
 
 
-def gather(const uint8_t[::1] block, const int64_t[::1] indices):
+def gather(block, const int64_t[::1] indices):
     """Copy masks into a block of their own.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
     indices : ndarray of int64
         Which masks, in what order; all in ``0..n - 1``.
@@ -279,7 +289,7 @@ def gather(const uint8_t[::1] block, const int64_t[::1] indices):
         size += view.indptr[indices[i] + 1] - view.indptr[indices[i]]
     check_size(size)
     result = PyBytes_FromStringAndSize(NULL, data_at(n) + size)
-    at = <uint8_t*>PyBytes_AS_STRING(result)
+    at = <uint8_t*>PyBytes_AsString(result)
     header = <int32_t*>at
     header[0], header[1], header[2], header[3] = MAGIC, <int32_t>n, view.height, view.width
     offsets = <int64_t*>(at + HEADER)
@@ -305,7 +315,7 @@ def concat(blocks):
 
     Parameters
     ----------
-    blocks : sequence of bytes-like
+    blocks : sequence of bytes
         At least one; the image shape is the first one's.
 
     Returns

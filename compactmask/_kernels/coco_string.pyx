@@ -12,10 +12,11 @@ from libc.stdlib cimport free, malloc, realloc
 import numpy as np
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges, Runs
 from compactmask._kernels.status cimport (
     BAD_CHARACTER,
+    LONG_NUMBER,
     NEGATIVE_RUN,
     NO_MEMORY,
     OK,
@@ -32,7 +33,7 @@ from compactmask._kernels.runs import as_counts
 from compactmask.errors import InvalidMaskError
 
 cdef enum:
-    MAX_SHIFT = 60
+    MAX_DIGITS = 12         # of a number, 5 bits each
 
 
 cdef struct Item:
@@ -56,9 +57,13 @@ cdef Fault parse(const char* text, Py_ssize_t n, int64_t pixels, Runs runs) noex
     while i < n:
         run = shift = 0
         while True:
-            if i == n or text[i] < 48 or text[i] > 111 or shift > MAX_SHIFT:
+            if i == n or text[i] < 48 or text[i] > 111:
                 fault.status, fault.at = BAD_CHARACTER, i
                 fault.found = -1 if i == n else <uint8_t>text[i]
+                return fault
+            if shift == 5 * MAX_DIGITS:
+                fault.status, fault.at = LONG_NUMBER, i
+                fault.found, fault.expected = MAX_DIGITS + 1, MAX_DIGITS
                 return fault
             digit = text[i] - 48
             i += 1
@@ -66,7 +71,7 @@ cdef Fault parse(const char* text, Py_ssize_t n, int64_t pixels, Runs runs) noex
             shift += 5
             if not digit & 32:
                 break
-        if digit & 16 and shift < 64:
+        if digit & 16:
             run -= <int64_t>1 << shift
         if runs.n > 2:
             run += runs.at[runs.n - 2]
@@ -98,13 +103,7 @@ cdef Fault fill_frame(
     if covered != pixels:
         fault.status, fault.found, fault.expected = WRONG_SUM, covered, pixels
         return fault
-    for k in range(n):
-        if k % 2 == 0:
-            mask.skip(counts[k])
-        elif mask.fill(counts[k]) != OK:
-            fault.status = NO_MEMORY
-            return fault
-    mask.end()
+    fault.status = mask.fill(counts, n)
     return fault
 
 
@@ -153,6 +152,8 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
             value = held[i]
             items[i].text, items[i].counts = NULL, NULL
             if isinstance(value, str):
+                if not value.isascii():
+                    raise InvalidMaskError(f"mask {i}: the counts string is not ASCII")
                 items[i].text = PyUnicode_AsUTF8AndSize(value, &items[i].n)
             elif isinstance(value, bytes):
                 items[i].text = <const char*><bytes>value
@@ -200,12 +201,12 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
     return builder.finish(height, width)
 
 
-def counts(const uint8_t[::1] block):
+def counts(block):
     """Unpack every mask into run lengths of the full image.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
 
     Returns
@@ -216,25 +217,25 @@ def counts(const uint8_t[::1] block):
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Runs runs = Runs()
         Py_ssize_t i
         list result = []
     look(block, &view)
     for i in range(view.n):
-        fail(unpack(&view, i, coder, mask))
+        fail(unpack(&view, i, decoder, mask))
         if runs.read(mask, view.height, view.width) != OK:
             raise MemoryError
         result.append(np.array(<int64_t[: runs.n]>runs.at))
     return result
 
 
-def strings(const uint8_t[::1] block):
+def strings(block):
     """Write every mask as a COCO counts string of the full image.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
 
     Returns
@@ -245,7 +246,7 @@ def strings(const uint8_t[::1] block):
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Runs runs = Runs()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, used = 0, capacity = 0
@@ -260,7 +261,7 @@ def strings(const uint8_t[::1] block):
     try:
         with nogil:
             for i in range(view.n):
-                fault = unpack(&view, i, coder, mask)
+                fault = unpack(&view, i, decoder, mask)
                 if fault.status != OK:
                     break
                 fault.status = runs.read(mask, view.height, view.width)

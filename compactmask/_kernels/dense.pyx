@@ -12,6 +12,7 @@ Decoding toggles one pixel per edge and then XORs each row into the next, whole 
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -19,32 +20,23 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.block import check_crop_shape
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
-cdef extern from *:
-    """
-    #if defined(_MSC_VER)
-    #include <intrin.h>
-    static __inline int lowest_bit(unsigned long long word) {
-        unsigned long at;
-    #if defined(_M_X64) || defined(_M_ARM64)
-        _BitScanForward64(&at, word);
-        return (int)at;
-    #else
-        if (_BitScanForward(&at, (unsigned long)word)) return (int)at;
-        _BitScanForward(&at, (unsigned long)(word >> 32));
-        return (int)at + 32;
-    #endif
-    }
-    #else
-    static inline int lowest_bit(unsigned long long word) { return __builtin_ctzll(word); }
-    #endif
-    """
+cdef extern from "pixels.h":
+    void choose_pixels() noexcept
     int lowest_bit(uint64_t word) noexcept nogil
+    void pack_eight(const uint8_t* row, Py_ssize_t step, int w, uint8_t* out) noexcept nogil
+    void pack_row(const uint8_t* row, uint8_t bit, int w, uint8_t* out) noexcept nogil
+    void transpose_block(const uint8_t* rows, Py_ssize_t step, uint64_t* words) noexcept nogil
+    void sweep(uint8_t* corner, Py_ssize_t step, int h, int w) noexcept nogil
+
+choose_pixels()
 
 cdef enum:
+    MAX_IDLE = 1048576          # edges of scratch worth keeping
     STRIPE = 1024               # columns whose bits are gathered at a time
     SCAN = 128                  # bytes looked at before branching
 
@@ -111,40 +103,45 @@ cdef class _Pixels:
     ) noexcept nogil:
         """Append `w` columns of row-major pixels."""
         cdef:
-            Py_ssize_t bands = (mask.h + 63) // 64, g
+            Py_ssize_t bands = (mask.h + 63) // 64, g, n
+            Py_ssize_t pitch = (w + 7) // 8 * 8
+            int32_t* at
             uint64_t word, changes, above
             int32_t x
             uint64_t* words
-        if bands * w > self.capacity:
+        if bands * pitch > self.capacity:
             free(self.words)
             self.capacity = 0
-            self.words = <uint64_t*>malloc(bands * w * sizeof(uint64_t))
+            self.words = <uint64_t*>malloc(bands * pitch * sizeof(uint64_t))
             if self.words == NULL:
                 return NO_MEMORY
-            self.capacity = bands * w
+            self.capacity = bands * pitch
         for g in range(bands):
             gather_band(
                 pixels + 64 * g * row_step, row_step, min(64, mask.h - 64 * <int32_t>g), w,
-                self.words + g * w,
+                self.words + g * pitch,
             )
         for x in range(w):
-            if mask.reserve(<Py_ssize_t>mask.h + 1) != OK:
+            n = mask.n
+            if n + mask.h + 1 > mask.at_capacity and mask.reserve(<Py_ssize_t>mask.h + 1) != OK:
                 return NO_MEMORY
+            at = mask.at
             words = self.words + x
             above = 0
             for g in range(bands):
-                word = words[g * w]
+                word = words[g * pitch]
                 changes = word ^ (word << 1 | above)
                 above = word >> 63
                 while changes != 0:
-                    mask.at[mask.n] = <int32_t>(64 * g) + lowest_bit(changes)
-                    mask.n += 1
+                    at[n] = <int32_t>(64 * g) + lowest_bit(changes)
+                    n += 1
                     changes &= changes - 1
             if above != 0:      # the crop ends with its last word, inside a segment
-                mask.at[mask.n] = mask.h
-                mask.n += 1
+                at[n] = mask.h
+                n += 1
+            mask.n = n
             mask.column += 1
-            mask.start[mask.column] = mask.n
+            mask.start[mask.column] = n
         return OK
 
 
@@ -153,47 +150,21 @@ cdef void gather_band(
 ) noexcept nogil:
     """Pack up to 64 rows into one word per column, the first row in the lowest bit."""
     cdef:
-        uint8_t eight[STRIPE]
+        uint8_t eights[8 * STRIPE]      # a byte per column for every 8 rows
         const uint8_t* row
-        int32_t first, k, x
-    memset(words, 0, w * sizeof(uint64_t))
-    for first in range(0, h, 8):
-        row = pixels + first * row_step
-        if first + 8 <= h:
-            gather_eight(row, row_step, w, eight)
-        else:
-            memset(eight, 0, w)
-            for k in range(h - first):
-                for x in range(w):
-                    eight[x] |= <uint8_t>((row[x] != 0) << k)
-                row += row_step
-        for x in range(w):
-            words[x] |= <uint64_t>eight[x] << first
-
-
-cdef inline void gather_eight(
-    const uint8_t* row, Py_ssize_t step, int32_t w, uint8_t* eight
-) noexcept nogil:
-    cdef:
-        const uint8_t* r1 = row + step
-        const uint8_t* r2 = r1 + step
-        const uint8_t* r3 = r2 + step
-        const uint8_t* r4 = r3 + step
-        const uint8_t* r5 = r4 + step
-        const uint8_t* r6 = r5 + step
-        const uint8_t* r7 = r6 + step
-        int32_t x
-    for x in range(w):
-        eight[x] = <uint8_t>(
-            (row[x] != 0)
-            | (r1[x] != 0) << 1
-            | (r2[x] != 0) << 2
-            | (r3[x] != 0) << 3
-            | (r4[x] != 0) << 4
-            | (r5[x] != 0) << 5
-            | (r6[x] != 0) << 6
-            | (r7[x] != 0) << 7
-        )
+        int32_t k, x, full = h // 8
+    for k in range(full):
+        pack_eight(pixels + 8 * k * row_step, row_step, w, eights + k * STRIPE)
+    if full < 8:
+        for k in range(full, 8):
+            memset(eights + k * STRIPE, 0, w)
+        for k in range(h - 8 * full):
+            row = pixels + (8 * full + k) * row_step
+            pack_row(row, <uint8_t>(1 << k), w, eights + full * STRIPE)
+    x = 0
+    while x < w:
+        transpose_block(eights + x, STRIPE, words + x)
+        x += 8
 
 
 cdef inline Py_ssize_t first_true(const uint8_t* pixels, Py_ssize_t n) noexcept nogil:
@@ -326,20 +297,44 @@ def pack(const uint8_t[:, :, :] stack, const int32_t[:, ::1] boxes):
 
 cdef void paint(Edges mask, uint8_t* corner, Py_ssize_t row_step) noexcept nogil:
     """Set the True pixels of a crop that is 0; `corner` is its top left pixel, rows are contiguous."""
-    cdef:
-        int32_t x, y, h = mask.h, w = mask.w
-        Py_ssize_t k
-        uint8_t* row
-        const uint8_t* above
-    for x in range(w):
+    cdef int32_t x, h = mask.h
+    cdef Py_ssize_t k
+    for x in range(mask.w):
         for k in range(mask.start[x], mask.start[x + 1]):
             if mask.at[k] < h:
-                corner[mask.at[k] * row_step + x] ^= 1
-    for y in range(1, h):
-        above = corner + (y - 1) * row_step
-        row = corner + y * row_step
-        for x in range(w):
-            row[x] ^= above[x]
+                corner[mask.at[k] * row_step + x] = 1
+    sweep(corner, row_step, h, mask.w)
+
+
+@cython.final
+cdef class _Scratch:
+    """What unpacking one mask needs."""
+
+    cdef Edges mask
+    cdef Decoder decoder
+
+    def __cinit__(self):
+        self.mask = Edges()
+        self.decoder = Decoder()
+
+
+# Calls for one mask come by the million: they take scratch from here and bring it back.
+cdef list _idle = []
+cdef object _zeros = np.zeros
+cdef object _bool = np.bool_
+
+
+cdef _Scratch take_scratch():
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Scratch()
+
+
+cdef int give_back(_Scratch scratch) except -1:
+    if scratch.mask.at_capacity <= MAX_IDLE and len(_idle) < 8:
+        _idle.append(scratch)
+    return 0
 
 
 def decode_crop(const uint8_t[::1] data, int32_t h, int32_t w):
@@ -363,57 +358,109 @@ def decode_crop(const uint8_t[::1] data, int32_t h, int32_t w):
         If the bytes are not a packed mask of that crop.
     """
     cdef:
-        Edges mask = Edges()
-        Coder coder = Coder()
-        Fault fault = fault_of(mask.begin(0, 0, h, w), -1)
+        _Scratch scratch
+        Edges mask
+        Decoder decoder
+        Fault fault
+    check_crop_shape(h, w)
+    scratch = take_scratch()
+    mask, decoder = scratch.mask, scratch.decoder
+    fault = fault_of(mask.begin(0, 0, h, w), -1)
     if fault.status == OK:
-        fault = coder.decode(&data[0] if data.shape[0] else NULL, data.shape[0], mask)
+        fault = decoder.decode(&data[0] if data.shape[0] else NULL, data.shape[0], mask)
     fail(fault)
-    return painted(mask)
+    result = painted(mask)
+    give_back(scratch)
+    return result
 
 
-def crop(const uint8_t[::1] block, Py_ssize_t i):
-    """Decode mask ``i``, ``0 <= i < n``, into an (h, w) array of bool."""
+def crop(block, Py_ssize_t i):
+    """Decode one mask.
+
+    Parameters
+    ----------
+    block : bytes
+        A block.
+    i : int
+        Which mask; negative ones count from the end.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Its pixels.
+
+    Raises
+    ------
+    IndexError
+        If there is no such mask.
+    """
     cdef:
         View view
-        Edges mask = Edges()
-        Coder coder = Coder()
+        _Scratch scratch
     look(block, &view)
-    fail(unpack(&view, i, coder, mask))
-    return painted(mask)
+    if not -view.n <= i < view.n:
+        raise IndexError(f"index {i} is out of range for {view.n} masks")
+    scratch = take_scratch()
+    fail(unpack(&view, i + view.n if i < 0 else i, scratch.decoder, scratch.mask))
+    result = painted(scratch.mask)
+    give_back(scratch)
+    return result
 
 
-def crops(const uint8_t[::1] block, const int64_t[::1] indices):
+def crops(block, const int64_t[::1] indices):
     """Decode masks, all in ``0..n - 1``, into a list of (h, w) arrays of bool."""
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Py_ssize_t i
         list result = []
     look(block, &view)
     for i in range(indices.shape[0]):
-        fail(unpack(&view, indices[i], coder, mask))
+        fail(unpack(&view, indices[i], decoder, mask))
         result.append(painted(mask))
     return result
 
 
 cdef object painted(Edges mask):
     """Return the pixels of a crop as a new array."""
-    cdef uint8_t[:, ::1] pixels
-    result = np.zeros((mask.h, mask.w), np.uint8)
-    pixels = result
+    cdef Py_buffer pixels
+    result = _zeros((mask.h, mask.w), _bool)
+    PyObject_GetBuffer(result, &pixels, PyBUF_WRITABLE)
     with nogil:
-        paint(mask, &pixels[0, 0], mask.w)
-    return result.view(np.bool_)
+        paint(mask, <uint8_t*>pixels.buf, mask.w)
+    PyBuffer_Release(&pixels)
+    return result
 
 
-def decode(const uint8_t[::1] block, const int64_t[::1] indices, uint8_t[:, :, ::1] out):
+def frame(block, Py_ssize_t i):
+    """Decode one mask into a full (H, W) array of bool; `i` as in `crop`."""
+    cdef:
+        View view
+        _Scratch scratch
+        Py_buffer pixels
+        Edges mask
+    look(block, &view)
+    if not -view.n <= i < view.n:
+        raise IndexError(f"index {i} is out of range for {view.n} masks")
+    scratch = take_scratch()
+    mask = scratch.mask
+    fail(unpack(&view, i + view.n if i < 0 else i, scratch.decoder, mask))
+    result = _zeros((view.height, view.width), _bool)
+    PyObject_GetBuffer(result, &pixels, PyBUF_WRITABLE)
+    with nogil:
+        paint(mask, <uint8_t*>pixels.buf + mask.y * <Py_ssize_t>view.width + mask.x, view.width)
+    PyBuffer_Release(&pixels)
+    give_back(scratch)
+    return result
+
+
+def decode(block, const int64_t[::1] indices, uint8_t[:, :, ::1] out):
     """Decode masks into full frames.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
     indices : ndarray of int64
         Which masks, all in ``0..n - 1``.
@@ -423,13 +470,13 @@ def decode(const uint8_t[::1] block, const int64_t[::1] indices, uint8_t[:, :, :
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Py_ssize_t i, width = out.shape[2]
         Fault fault = fault_of(OK, -1)
     look(block, &view)
     with nogil:
         for i in range(indices.shape[0]):
-            fault = unpack(&view, indices[i], coder, mask)
+            fault = unpack(&view, indices[i], decoder, mask)
             if fault.status != OK:
                 break
             paint(mask, &out[i, mask.y, mask.x], width)

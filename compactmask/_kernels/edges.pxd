@@ -25,15 +25,13 @@ cdef class Edges:
         Py_ssize_t* start           # w + 1
         Py_ssize_t n                # edges in all, start[w] when complete
         Py_ssize_t at_capacity, start_capacity
-        int32_t column, row         # where the next run goes
+        int32_t column              # columns that are complete
 
     cdef Status begin(self, int32_t x, int32_t y, int32_t h, int32_t w) noexcept nogil
     cdef Status make_empty(self, int32_t x, int32_t y) noexcept nogil
     cdef Status reserve(self, Py_ssize_t more) noexcept nogil
     cdef Status add_column(self, const int32_t* rows, Py_ssize_t n) noexcept nogil
-    cdef void skip(self, int64_t length) noexcept nogil
-    cdef Status fill(self, int64_t length) noexcept nogil
-    cdef void end(self) noexcept nogil
+    cdef Status fill(self, const int64_t* counts, Py_ssize_t n) noexcept nogil
     cdef int64_t area(self) noexcept nogil
     cdef Status clip(self, int32_t x1, int32_t y1, int32_t x2, int32_t y2) noexcept nogil
     cdef void tighten(self) noexcept nogil

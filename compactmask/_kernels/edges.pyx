@@ -15,7 +15,7 @@ cdef class Edges:
         """Forget the mask before and make room for the columns of an (h, w) crop at (x, y)."""
         cdef Py_ssize_t* start
         self.x, self.y, self.h, self.w = x, y, h, w
-        self.n = self.column = self.row = 0
+        self.n = self.column = 0
         if w + 1 > self.start_capacity:
             start = <Py_ssize_t*>realloc(self.start, (<size_t>w + 1) * sizeof(Py_ssize_t))
             if start == NULL:
@@ -56,57 +56,73 @@ cdef class Edges:
         self.start[self.column] = self.n
         return OK
 
-    cdef void skip(self, int64_t length) noexcept nogil:
-        """Append a run of background; the caller keeps to `h * w` pixels.
+    cdef Status fill(self, const int64_t* counts, Py_ssize_t n) noexcept nogil:
+        """Take the runs of a frame that has begun; they cover its `h * w` pixels exactly.
 
-        Columns before the first edge are not stored but move the crop's x, so that a small
-        mask in a wide image costs nothing for the width.
+        Columns before the first True pixel and behind the last are left out, and `x` and `w`
+        say so: a small mask in a wide image costs nothing for the width. A frame without a
+        True pixel has one column, at x = 0.
         """
-        cdef int64_t row = self.row + length
-        cdef int64_t columns
-        if row < self.h:
-            self.row = <int32_t>row
-            return
-        columns = row // self.h
-        self.row = <int32_t>(row - columns * self.h)
-        if self.n == 0:
-            self.x += <int32_t>columns
-            self.w -= <int32_t>columns
-            return
-        while columns > 0 and self.column < self.w:
-            self.column += 1
-            self.start[self.column] = self.n
-            columns -= 1
-
-    cdef Status fill(self, int64_t length) noexcept nogil:
-        """Append a run of True pixels; the caller keeps to `h * w` pixels."""
-        cdef int64_t stop
-        while length > 0:
-            if self.reserve(2) != OK:
-                return NO_MEMORY
-            stop = min(self.row + length, <int64_t>self.h)
-            length -= stop - self.row
-            if self.n > self.start[self.column] and self.at[self.n - 1] == self.row:
-                self.at[self.n - 1] = <int32_t>stop     # an empty background run lay between
+        cdef:
+            Py_ssize_t i, k = 0
+            int64_t length, row = 0, columns
+            int32_t h = self.h, column = 0, x = 0
+            int32_t* at
+            Py_ssize_t* start = self.start
+        # a run ends at most as many segments as it crosses columns, and one more
+        if self.reserve(n + 2 * <Py_ssize_t>self.w + 2) != OK:
+            return NO_MEMORY
+        at = self.at
+        for i in range(n):
+            length = counts[i]
+            row += length
+            if i % 2 == 0:                      # background: step over it
+                if row < h:
+                    continue
+                columns = 1
+                row -= h
+                if row >= h:
+                    columns += row // h
+                    row %= h
+                if k == 0:
+                    x += <int32_t>columns
+                    continue
+                if i == n - 1:
+                    break
+                while columns > 0:
+                    column += 1
+                    start[column] = k
+                    columns -= 1
+                continue
+            if length == 0:
+                continue
+            row -= length
+            if k > start[column] and at[k - 1] == row:
+                k -= 1                          # an empty background run lay between
             else:
-                self.at[self.n] = self.row
-                self.at[self.n + 1] = <int32_t>stop
-                self.n += 2
-            self.row = <int32_t>stop
-            if stop == self.h:
-                self.row = 0
-                self.column += 1
-                self.start[self.column] = self.n
+                at[k] = <int32_t>row
+                k += 1
+            row += length
+            while row >= h:
+                at[k] = h
+                column += 1
+                start[column] = k + 1
+                at[k + 1] = 0
+                k += 2
+                row -= h
+            if row > 0:
+                at[k] = <int32_t>row
+                k += 1
+            else:
+                k -= 1                          # the run ended with its column
+        self.n = k
+        if k == 0:
+            self.x, self.w = 0, 1
+        else:
+            self.x += x
+            self.w = column + (k > start[column])
+        start[self.w] = k
         return OK
-
-    cdef void end(self) noexcept nogil:
-        """Close the last column after the last run; without any True pixel x is 0."""
-        if self.n == 0:
-            self.x = self.column = 0
-            self.w = max(self.w, 1)
-        while self.column < self.w:
-            self.column += 1
-            self.start[self.column] = self.n
 
     cdef int64_t area(self) noexcept nogil:
         """Count the True pixels."""
@@ -127,7 +143,7 @@ cdef class Edges:
             int32_t before = min(max(0, self.x - x1), x2 + 1 - x1) if beyond > first else 0
             int32_t h = y2 - y1 + 1, w = x2 - x1 + 1, shift = self.y - y1
             int32_t column, top, bottom
-            Py_ssize_t k = self.start[first], stop, kept = 0
+            Py_ssize_t k = self.start[min(first, self.w)], stop, kept = 0
             Py_ssize_t* start
         if w + 1 > self.start_capacity:
             start = <Py_ssize_t*>realloc(self.start, (<size_t>w + 1) * sizeof(Py_ssize_t))

@@ -6,17 +6,17 @@ from libc.string cimport memcmp
 import numpy as np
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
-def tighten(const uint8_t[::1] block):
+def tighten(block):
     """Shrink every crop to its True pixels.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
 
     Returns
@@ -28,13 +28,13 @@ def tighten(const uint8_t[::1] block):
         View view
         Builder builder = Builder()
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i
     look(block, &view)
     with nogil:
         for i in range(view.n):
-            fault = unpack(&view, i, coder, mask)
+            fault = unpack(&view, i, decoder, mask)
             if fault.status == OK:
                 mask.tighten()
                 fault = builder.add(mask)
@@ -44,12 +44,12 @@ def tighten(const uint8_t[::1] block):
     return builder.finish(view.height, view.width)
 
 
-def move(const uint8_t[::1] block, int32_t dx, int32_t dy, int32_t height, int32_t width):
+def move(block, int32_t dx, int32_t dy, int32_t height, int32_t width):
     """Move every mask and cut what leaves the new image.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
     dx, dy : int
         Pixels to the right and down, within twice the largest image side.
@@ -65,7 +65,7 @@ def move(const uint8_t[::1] block, int32_t dx, int32_t dy, int32_t height, int32
         View view
         Builder builder = Builder()
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i
         int32_t x, y, h, w, x1, y1, x2, y2
@@ -83,7 +83,7 @@ def move(const uint8_t[::1] block, int32_t dx, int32_t dy, int32_t height, int32
             elif x2 - x1 + 1 == w and y2 - y1 + 1 == h:
                 fault = builder.copy(&view, i, x, y)
             else:
-                fault = unpack(&view, i, coder, mask)
+                fault = unpack(&view, i, decoder, mask)
                 if fault.status == OK:
                     mask.x, mask.y = x, y
                     fault.status = mask.clip(x1, y1, x2, y2)
@@ -96,7 +96,7 @@ def move(const uint8_t[::1] block, int32_t dx, int32_t dy, int32_t height, int32
 
 
 def resample(
-    const uint8_t[::1] block,
+    block,
     const int32_t[::1] first_row,
     const int32_t[::1] first_column,
     const int32_t[::1] source_column,
@@ -105,7 +105,7 @@ def resample(
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block of masks of an (H, W) image.
     first_row : ndarray of int32, shape (H + 1,)
         The first new row whose source is not above each old row; the last is the new height.
@@ -125,7 +125,7 @@ def resample(
         Builder builder = Builder()
         Edges mask = Edges()
         Edges scaled = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i
         int32_t height, width
@@ -133,7 +133,7 @@ def resample(
     height, width = first_row[view.height], first_column[view.width]
     with nogil:
         for i in range(view.n):
-            fault = unpack(&view, i, coder, mask)
+            fault = unpack(&view, i, decoder, mask)
             if fault.status == OK:
                 fault.status = scale(
                     mask, scaled, &first_row[mask.y], &first_column[mask.x], &source_column[0],
@@ -196,13 +196,13 @@ cdef Status scale(
     return OK
 
 
-def equal(const uint8_t[::1] block, const uint8_t[::1] other):
+def equal(block, other):
     """Tell whether two blocks hold the same pixels in the same order, whatever their crops."""
     cdef:
         View a, b
         Edges mask = Edges()
         Edges wanted = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, size
         bint is_equal = True
@@ -223,9 +223,9 @@ def equal(const uint8_t[::1] block, const uint8_t[::1] other):
                 and memcmp(a.data + a.indptr[i], b.data + b.indptr[i], size) == 0
             ):
                 continue
-            fault = unpack(&a, i, coder, mask)
+            fault = unpack(&a, i, decoder, mask)
             if fault.status == OK:
-                fault = unpack(&b, i, coder, wanted)
+                fault = unpack(&b, i, decoder, wanted)
             if fault.status != OK:
                 break
             mask.tighten()

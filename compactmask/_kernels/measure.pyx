@@ -5,17 +5,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 import numpy as np
 
 from compactmask._kernels.block cimport View, look, unpack
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport OK, Fault, fail, fault_of
 
 
-def depth(const uint8_t[::1] block):
+def depth(block):
     """Count at every pixel how many masks are True there, an (H, W) array of int64."""
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, k
         int32_t x, y
@@ -25,7 +25,7 @@ def depth(const uint8_t[::1] block):
     out = result
     with nogil:
         for i in range(view.n):
-            fault = unpack(&view, i, coder, mask)
+            fault = unpack(&view, i, decoder, mask)
             if fault.status != OK:
                 break
             for x in range(mask.w):
@@ -36,12 +36,12 @@ def depth(const uint8_t[::1] block):
     return result
 
 
-def in_columns(const uint8_t[::1] block):
+def in_columns(block):
     """Count the True pixels of each mask in every column, an (n, W) array of int64."""
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, k
         int32_t x
@@ -51,7 +51,7 @@ def in_columns(const uint8_t[::1] block):
     out = result
     with nogil:
         for i in range(view.n):
-            fault = unpack(&view, i, coder, mask)
+            fault = unpack(&view, i, decoder, mask)
             if fault.status != OK:
                 break
             for x in range(mask.w):
@@ -61,12 +61,12 @@ def in_columns(const uint8_t[::1] block):
     return result
 
 
-def in_rows(const uint8_t[::1] block):
+def in_rows(block):
     """Count the True pixels of each mask in every row, an (n, H) array of int64."""
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, k
         int32_t y
@@ -77,7 +77,7 @@ def in_rows(const uint8_t[::1] block):
     out = result
     with nogil:
         for i in range(view.n):
-            fault = unpack(&view, i, coder, mask)
+            fault = unpack(&view, i, decoder, mask)
             if fault.status != OK:
                 break
             for k in range(0, mask.n, 2):

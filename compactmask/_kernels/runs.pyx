@@ -5,11 +5,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 import numpy as np
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
-from compactmask._kernels.codec cimport Coder
+from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges, Runs
 from compactmask._kernels.status cimport (
     NEGATIVE_RUN,
-    NO_MEMORY,
     OK,
     WRONG_SUM,
     Fault,
@@ -38,14 +37,9 @@ cdef Fault fill_crop(const int64_t[::1] counts, Edges mask):
     if covered != pixels:
         fault.status, fault.found, fault.expected = WRONG_SUM, covered, pixels
         return fault
-    for k in range(counts.shape[0]):
-        if k % 2 == 0:
-            mask.skip(counts[k])
-        elif mask.fill(counts[k]) != OK:
-            fault.status = NO_MEMORY
-            return fault
-    mask.end()
-    fault.status = mask.clip(x, y, x + w - 1, y + h - 1)
+    fault.status = mask.fill(&counts[0], counts.shape[0])
+    if fault.status == OK:
+        fault.status = mask.clip(x, y, x + w - 1, y + h - 1)
     return fault
 
 
@@ -95,7 +89,10 @@ def pack(rles, const int32_t[:, ::1] crop_shapes, const int32_t[:, ::1] offsets,
 
 def as_counts(counts, i):
     """Return the run lengths of mask ``i`` as one contiguous array of int64, or refuse them."""
-    result = np.asarray(counts)
+    try:
+        result = np.asarray(counts)
+    except ValueError:
+        raise InvalidMaskError(f"mask {i}: run lengths are nested unevenly") from None
     if result.ndim != 1 or result.dtype.kind not in "iu":
         raise InvalidMaskError(
             f"mask {i}: run lengths of shape {result.shape} and dtype {result.dtype}, "
@@ -106,12 +103,12 @@ def as_counts(counts, i):
     return np.ascontiguousarray(result, np.int64)
 
 
-def unpack_crops(const uint8_t[::1] block):
+def unpack_crops(block):
     """Unpack every mask into the run lengths of its crop.
 
     Parameters
     ----------
-    block : bytes-like
+    block : bytes
         A block.
 
     Returns
@@ -122,14 +119,14 @@ def unpack_crops(const uint8_t[::1] block):
     cdef:
         View view
         Edges mask = Edges()
-        Coder coder = Coder()
+        Decoder decoder = Decoder()
         Runs runs = Runs()
         Fault fault
         Py_ssize_t i
         list result = []
     look(block, &view)
     for i in range(view.n):
-        fault = unpack(&view, i, coder, mask)
+        fault = unpack(&view, i, decoder, mask)
         fail(fault)
         mask.x = mask.y = 0
         if runs.read(mask, mask.h, mask.w) != OK:

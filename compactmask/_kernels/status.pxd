@@ -8,6 +8,7 @@ cdef enum Status:
     NO_MEMORY
     # packed bytes
     TRUNCATED
+    UNFINISHED_COLUMN
     RESERVED_BYTE
     INSIDE_COLUMN
     NO_EDGES
@@ -21,10 +22,12 @@ cdef enum Status:
     BAD_RUNS
     # COCO strings and run lengths
     BAD_CHARACTER
+    LONG_NUMBER
     NEGATIVE_RUN
     WRONG_SUM
     # sets
     WRONG_AREA
+    LARGE_CROP
     TOO_LARGE
 
 

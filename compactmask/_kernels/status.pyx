@@ -16,7 +16,9 @@ cdef int fail(Fault fault) except -1:
 cdef str message(Fault fault):
     at, found, expected = fault.at, fault.found, fault.expected
     if fault.status == TRUNCATED:
-        return f"packed bytes end at byte {at} inside an operation"
+        return f"packed bytes end inside the operation at byte {at}"
+    if fault.status == UNFINISHED_COLUMN:
+        return f"packed bytes end at byte {at} inside a column"
     if fault.status == RESERVED_BYTE:
         return f"packed byte {at} is {found}, which no version-1 mask has there"
     if fault.status == INSIDE_COLUMN:
@@ -26,11 +28,11 @@ cdef str message(Fault fault):
     if fault.status == BAD_INDEX:
         return f"packed byte {at} names edge {found}, but the column has {expected}"
     if fault.status == TOO_MANY_EDGES:
-        return f"packed byte {at} makes {found} edges, a column can have {expected}"
+        return f"packed byte {at} makes {found} edges, a line can have {expected}"
     if fault.status == BAD_ORDER:
         return f"packed byte {at} completes column {found} with edges outside 0 to {expected} or out of order"
     if fault.status == TOO_MANY_COLUMNS:
-        return f"packed byte {at} makes column {found}, the crop has {expected}"
+        return f"packed byte {at} makes more columns than the {expected} that the crop has"
     if fault.status == TOO_FEW_COLUMNS:
         return f"packed bytes end at byte {at} after {found} columns, the crop has {expected}"
     if fault.status == BAD_VARINT:
@@ -41,10 +43,14 @@ cdef str message(Fault fault):
         return f"packed run lengths cover {found} pixels at byte {at}, the crop has {expected}"
     if fault.status == BAD_CHARACTER:
         return f"character {at} of the counts string has code {found}, expected 48 to 111"
+    if fault.status == LONG_NUMBER:
+        return f"character {at} of the counts string is digit {found} of a number, expected at most {expected}"
     if fault.status == NEGATIVE_RUN:
         return f"run {at} has length {found}, expected 0 to {expected}"
     if fault.status == WRONG_SUM:
         return f"runs cover {found} pixels, expected {expected}"
     if fault.status == WRONG_AREA:
         return f"{found} pixels are True, but its area says {expected}"
+    if fault.status == LARGE_CROP:
+        return f"its crop has {found} pixels, expected at most {expected}"
     return f"{found} bytes of packed masks, one set holds at most {expected}"

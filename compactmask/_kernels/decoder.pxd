@@ -1,0 +1,28 @@
+"""The packed form of one mask to the edges of its columns."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+
+from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.status cimport Fault, Status
+from compactmask._kernels.words cimport Tables
+
+
+@cython.final
+cdef class Decoder:
+    """Scratch of the decoder; one serves many masks in turn.
+
+    The line is the column that the next symbols move: where its edges are, and for each of
+    them the last two moves as one index into the table of steps.
+    """
+
+    cdef:
+        const Tables* tables
+        int32_t* line
+        uint16_t* moves
+        Py_ssize_t capacity
+        int64_t* counts             # of a mask that is packed as run lengths
+
+    cdef Fault decode(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
+    cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
+    cdef Status reserve(self, Py_ssize_t n) noexcept nogil

@@ -1,0 +1,13 @@
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+def tighten(block: bytes) -> bytes: ...
+def move(block: bytes, dx: int, dy: int, height: int, width: int) -> bytes: ...
+def resample(
+    block: bytes,
+    first_row: npt.NDArray[np.int32],
+    first_column: npt.NDArray[np.int32],
+    source_column: npt.NDArray[np.int32],
+) -> bytes: ...
+def equal(block: bytes, other: Buffer) -> bool: ...
