@@ -2,7 +2,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer
 
 def pack(
     image_shape: tuple[int, int],

@@ -49,28 +49,31 @@ cdef Fault parse(const char* text, Py_ssize_t n, int64_t pixels, Runs runs) noex
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i = 0
         int64_t run
-        int shift, digit
+        int shift
+        unsigned int digit
     runs.n = 0
     if runs.reserve(n) != OK:
         fault.status = NO_MEMORY
         return fault
     while i < n:
-        run = shift = 0
-        while True:
-            if i == n or text[i] < 48 or text[i] > 111:
-                fault.status, fault.at = BAD_CHARACTER, i
-                fault.found = -1 if i == n else <uint8_t>text[i]
-                return fault
-            if shift == 5 * MAX_DIGITS:
-                fault.status, fault.at = LONG_NUMBER, i
-                fault.found, fault.expected = MAX_DIGITS + 1, MAX_DIGITS
-                return fault
-            digit = text[i] - 48
-            i += 1
+        digit = <uint8_t>text[i] - 48
+        run = digit & 31
+        shift = 5
+        i += 1
+        while digit & 32 and digit < 64 and i < n and shift < 5 * MAX_DIGITS:
+            digit = <uint8_t>text[i] - 48
             run |= <int64_t>(digit & 31) << shift
             shift += 5
-            if not digit & 32:
-                break
+            i += 1
+        if digit > 31:      # also what was below 48
+            if digit > 63:
+                fault.status, fault.at, fault.found = BAD_CHARACTER, i - 1, <uint8_t>text[i - 1]
+            elif i == n:
+                fault.status, fault.at, fault.found = BAD_CHARACTER, n, -1
+            else:
+                fault.status, fault.at = LONG_NUMBER, i
+                fault.found, fault.expected = MAX_DIGITS + 1, MAX_DIGITS
+            return fault
         if digit & 16:
             run -= <int64_t>1 << shift
         if runs.n > 2:

@@ -25,4 +25,10 @@ cdef class Decoder:
 
     cdef Fault decode(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
     cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
+    cdef Status move_edges(
+        self, const uint8_t* symbols, Py_ssize_t n, Py_ssize_t m, Py_ssize_t* place, Edges mask
+    ) noexcept nogil
+    cdef Status move_pairs(
+        self, const uint8_t* symbols, Py_ssize_t columns, Edges mask
+    ) noexcept nogil
     cdef Status reserve(self, Py_ssize_t n) noexcept nogil

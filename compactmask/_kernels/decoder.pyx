@@ -8,7 +8,7 @@ positions when a column is done.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport (
@@ -37,6 +37,7 @@ from compactmask._kernels.words cimport (
     CUT_ANY_OP,
     CUT_OP,
     EMPTY_OP,
+    LONGEST_WORD,
     MAX_LARGE_SYMBOL,
     MEMORY,
     NO_MOVES,
@@ -47,8 +48,13 @@ from compactmask._kernels.words cimport (
     SYMBOLS,
     WORDS,
     Step,
+    Tables,
     tables,
 )
+
+
+cdef enum:
+    BATCH = 2048                # symbols that are unfolded before they are applied
 
 
 cdef inline Fault _fault(Status status, Py_ssize_t at, int64_t found, int64_t expected) noexcept nogil:
@@ -117,8 +123,8 @@ cdef class Decoder:
             int32_t h = mask.h, w = mask.w, d
             Py_ssize_t m = 0, j = 0, k, step, limit = 2 * <Py_ssize_t>h + 2
             uint32_t value = 0, y = 0, length = 0
-            const uint8_t* symbol
-            const uint8_t* word_end
+            uint8_t symbols[BATCH]
+            Py_ssize_t n_symbols
             int32_t* line = self.line
             uint16_t* moves = self.moves
             Step move
@@ -133,21 +139,20 @@ cdef class Decoder:
             if byte < WORDS:
                 if m == 0:
                     return _fault(NO_EDGES, op - data, 0, 0)
-                symbol = self.tables.symbols[byte]
-                word_end = symbol + self.tables.length[byte]
-                while symbol < word_end:
-                    move = self.tables.steps[moves[j]][symbol[0]]
-                    line[j] += move.d
-                    moves[j] = move.moves
-                    j += 1
-                    symbol += 1
-                    if j == m:
-                        status = finish_column(line, m, mask)
-                        if status != OK:
-                            return _fault(
-                                status, op - data, mask.column, h if status == BAD_ORDER else w
-                            )
-                        j = 0
+                n_symbols = 0
+                while True:
+                    memcpy(symbols + n_symbols, self.tables.symbols[byte], LONGEST_WORD)
+                    n_symbols += self.tables.length[byte]
+                    if p == end or p[0] >= WORDS or n_symbols > BATCH - LONGEST_WORD:
+                        break
+                    byte = p[0]
+                    p += 1
+                status = self.move_edges(symbols, n_symbols, m, &j, mask)
+                if status != OK:
+                    while j >= self.tables.length[op[0]]:   # find the word of the last symbol
+                        j -= self.tables.length[op[0]]
+                        op += 1
+                    return _fault(status, op - data, mask.column, h if status == BAD_ORDER else w)
                 continue
             if byte == SYMBOL_OP:
                 if m == 0:
@@ -165,9 +170,7 @@ cdef class Decoder:
                 if j == m:
                     status = finish_column(line, m, mask)
                     if status != OK:
-                        return _fault(
-                            status, op - data, mask.column, h if status == BAD_ORDER else w
-                        )
+                        return _fault(status, op - data, mask.column, h if status == BAD_ORDER else w)
                     j = 0
                 continue
             if byte <= RUNS_OP:
@@ -180,7 +183,7 @@ cdef class Decoder:
                 if value == 0:
                     return _fault(ZERO_COUNT, op - data, 0, 1)
                 if value > <uint32_t>(w - mask.column):
-                    return _fault(TOO_MANY_COLUMNS, op - data, mask.column + <int64_t>value, w)
+                    return _fault(TOO_MANY_COLUMNS, op - data, mask.column, w)
                 if byte == EMPTY_OP:
                     m = 0
                 elif m == 0:
@@ -257,6 +260,81 @@ cdef class Decoder:
         if mask.column != w:
             return _fault(TOO_FEW_COLUMNS, n, mask.column, w)
         return _fault(OK, 0, 0, 0)
+
+    cdef Status move_edges(
+        self, const uint8_t* symbols, Py_ssize_t n, Py_ssize_t m, Py_ssize_t* place, Edges mask
+    ) noexcept nogil:
+        """Apply symbols to the line of `m` edges from edge `place` on, column after column.
+
+        `place` becomes the edge after the last one moved, or on failure the symbol at fault.
+        """
+        cdef:
+            const uint8_t* first = symbols
+            Py_ssize_t j = place[0], columns, n_before = mask.n
+            int32_t* line = self.line
+            uint16_t* moves = self.moves
+            Step move
+            Status status
+        if m == 2 and j == 0:
+            columns = min(n // 2, <Py_ssize_t>(mask.w - mask.column))
+            status = self.move_pairs(symbols, columns, mask)
+            if status != OK:
+                place[0] = mask.n - n_before + 1
+                return status
+            symbols += 2 * columns
+            n -= 2 * columns
+        while n > 0:
+            move = self.tables.steps[moves[j]][symbols[0]]
+            line[j] += move.d
+            moves[j] = move.moves
+            j += 1
+            symbols += 1
+            n -= 1
+            if j == m:
+                status = finish_column(line, m, mask)
+                if status != OK:
+                    place[0] = symbols - first - 1
+                    return status
+                j = 0
+        place[0] = j
+        return OK
+
+    cdef Status move_pairs(
+        self, const uint8_t* symbols, Py_ssize_t columns, Edges mask
+    ) noexcept nogil:
+        """Apply symbols to a line of two edges, most lines of all, for whole columns."""
+        cdef:
+            const Tables* table = self.tables
+            int32_t top = self.line[0], bottom = self.line[1]
+            uint16_t of_top = self.moves[0], of_bottom = self.moves[1]
+            int32_t* at
+            Py_ssize_t* start = mask.start + mask.column
+            Py_ssize_t k, n = mask.n
+            Step move
+            bint is_valid = True
+        if mask.reserve(2 * columns) != OK:
+            return NO_MEMORY
+        at = mask.at + n
+        for k in range(columns):
+            move = table.steps[of_top][symbols[2 * k]]
+            top += move.d
+            of_top = move.moves
+            move = table.steps[of_bottom][symbols[2 * k + 1]]
+            bottom += move.d
+            of_bottom = move.moves
+            is_valid = (top >= 0) & (top < bottom) & (bottom <= mask.h)
+            if not is_valid:
+                break
+            at[2 * k] = top
+            at[2 * k + 1] = bottom
+            start[k + 1] = n + 2 * k + 2
+        self.line[0], self.line[1] = top, bottom
+        self.moves[0], self.moves[1] = of_top, of_bottom
+        if not is_valid:
+            columns = k
+        mask.n += 2 * columns
+        mask.column += <int32_t>columns
+        return OK if is_valid else BAD_ORDER
 
     cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil:
         """Unpack the fallback: run lengths as numbers, background first."""

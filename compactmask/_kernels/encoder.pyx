@@ -266,21 +266,24 @@ cdef class Encoder:
             const Tables* table = self.tables
             uint8_t* out = self.out + self.n_out
             uint8_t code, longer
+            bint is_new
         while symbols < end:
             if symbols[0] >= SYMBOLS:
                 out[0] = SYMBOL_OP
                 out = put_varint(out + 1, symbols[0] - SYMBOLS)
                 symbols += 1
                 continue
+            # without a branch for where words end, which nothing can foresee
             code = <uint8_t>symbols[0]
             symbols += 1
+            out[0] = code
             while symbols < end and symbols[0] < SYMBOLS:
                 longer = table.longer[code][symbols[0]]
-                if longer == 0:
-                    break
-                code = longer
+                is_new = longer == 0
+                out += is_new
+                code = <uint8_t>symbols[0] if is_new else longer
+                out[0] = code
                 symbols += 1
-            out[0] = code
             out += 1
         self.n_out = out - self.out
 

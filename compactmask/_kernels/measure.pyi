@@ -1,6 +1,5 @@
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer
 
 def depth(block: bytes) -> npt.NDArray[np.int64]: ...
 def in_columns(block: bytes) -> npt.NDArray[np.int64]: ...

@@ -1,0 +1,1 @@
+"""Benchmarks of compactmask against its rivals; see README.md."""

@@ -1,0 +1,348 @@
+"""Speed of masks in RAM: ours against supervision, pycocotools and rlemasklib.
+
+Run as ``python -m benchmarks.bench_masks [--smoke]``. Every rival's result is asserted to be
+equal before anything is timed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+from pycocotools import _mask as coco_kernel
+from pycocotools import mask as coco
+
+from benchmarks.scenes import Image, Scene, scenes
+from benchmarks.timing import compare, environment, table, verdict
+from compactmask import CompactMask
+
+try:
+    import rlemasklib
+except ImportError:
+    rlemasklib = None
+
+RIVALS = ("supervision", "pycocotools", "rlemasklib")
+ABOUT = """\
+Microseconds a mask: the median of passes through all masks of a scene, and in brackets how many
+times longer than ours. The first column is ours, noise is that of the ratio that has a target
+(otherwise to supervision).
+
+- **from_dense with boxes**: crops out of C-order frames. pycocotools and rlemasklib encode
+  `frame[y1:y2+1, x1:x2+1]`, to their strings.
+- **from_dense, tight**: full frames without boxes; supervision needs `mask_to_xyxy` first.
+- **crop(i)**: one call a mask. pycocotools and rlemasklib decode RLEs of the crop alone, which
+  their users hardly hold: they would decode the full frame.
+- **crops()**: one call an image; supervision has only `crop(i)`.
+- **from_coco_rle with boxes**: counts strings (bytes) to masks.
+- **COCO string parse**: strings to what each library works on. Ours parses, checks, crops and
+  packs (`from_coco_rle` without boxes); pycocotools only parses (`_mask._frString`, the first
+  step of its area, merge, iou...); rlemasklib parses (`RLEMask.from_dict`).
+- **COCO string write**: back. Ours decodes packed masks and writes (`to_coco_rle`, str);
+  pycocotools writes runs that are parsed already (`_mask._toString`, the last step of its encode
+  and merge).
+- **COCO string to area**: strings in, areas out: `from_coco_rle(rles).area`, pycocotools'
+  public `area(rles)`.
+- **to_dense**: the frames of one image in a new array; **to_dense(out=)** into one that is reused.
+- **area**: of masks that are there; ours is a column, pycocotools' parses its strings again.
+"""
+
+
+class Case(NamedTuple):
+    """One operation: for each library a function of the scene, and the ratio asked for."""
+
+    name: str
+    calls: dict[str, Callable[[], Any]]
+    rival: str = "supervision"
+    target: float | None = None
+
+
+class Held(NamedTuple):
+    """One image's masks as each library holds them."""
+
+    image: Image
+    boxes: npt.NDArray[np.float64]
+    frames: npt.NDArray[np.bool_]
+    ours: CompactMask
+    theirs: sv.CompactMask
+    parsed: Any
+    crop_rles: list[dict[str, Any]]
+    crop_masks: list[Any]
+    full_masks: list[Any]
+
+
+def hold(image: Image) -> Held:
+    """Build the masks with every library."""
+    frames = image.frames()
+    shape = image.image_shape
+    crop_rles = [coco.encode(np.asfortranarray(one)) for one in cut(frames, image.boxes)]
+    return Held(
+        image,
+        image.boxes,
+        frames,
+        CompactMask.from_dense(frames, image.boxes, shape),
+        sv.CompactMask.from_dense(frames, image.boxes, shape),
+        coco_kernel._frString(image.rles),
+        crop_rles,
+        [rlemasklib.RLEMask.from_dict(rle) for rle in crop_rles] if rlemasklib else [],
+        [rlemasklib.RLEMask.from_dict(rle) for rle in image.rles] if rlemasklib else [],
+    )
+
+
+def cut(
+    frames: npt.NDArray[np.bool_], boxes: npt.NDArray[np.float64]
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield the crop of each frame, as a view."""
+    for frame, (x1, y1, x2, y2) in zip(
+        frames.view(np.uint8), boxes.astype(np.int64).tolist(), strict=True
+    ):
+        yield frame[y1 : y2 + 1, x1 : x2 + 1]
+
+
+def check(held: list[Held]) -> None:
+    """Assert that all libraries agree about every mask."""
+    for one in held:
+        image, ours, theirs = one.image, one.ours, one.theirs
+        shape, rles, boxes = image.image_shape, image.rles, image.boxes
+        for mine in (
+            ours,
+            CompactMask.from_dense(one.frames),
+            CompactMask.from_coco_rle(rles),
+            CompactMask.from_coco_rle(rles, boxes, shape),
+        ):
+            assert np.array_equal(mine.bbox_xyxy, theirs.bbox_xyxy)
+            assert all(map(np.array_equal, mine._rles, theirs._rles))
+        made = sv.CompactMask.from_coco_rle(rles, boxes, shape)
+        assert all(map(np.array_equal, made._rles, theirs._rles))
+        frames = one.frames
+        assert np.array_equal(ours.to_dense(), frames)
+        assert np.array_equal(ours.to_dense(out=np.ones_like(frames)), frames)
+        assert np.array_equal(theirs.to_dense(), frames)
+        assert np.array_equal(coco.decode(rles).transpose(2, 0, 1), frames)
+        area = frames.sum(axis=(1, 2))
+        assert np.array_equal(ours.area, area)
+        assert np.array_equal(theirs.area, area)
+        assert np.array_equal(coco_area(rles), area)
+        written = [rle["counts"] for rle in coco_kernel._toString(one.parsed)]
+        assert [rle["counts"].encode() for rle in ours.to_coco_rle()] == written
+        assert [rle["counts"] for rle in rles] == written
+        for i, crop in enumerate(cut(frames, boxes)):
+            for decoded in (ours.crop(i), ours.crops()[i], theirs.crop(i)):
+                assert np.array_equal(decoded, crop)
+            assert np.array_equal(coco.decode(one.crop_rles[i]), crop)
+            if rlemasklib:
+                assert np.array_equal(one.crop_masks[i].to_array(order="C"), crop)
+                assert np.array_equal(one.full_masks[i].to_array(order="C"), frames[i])
+                assert one.full_masks[i].to_dict() == {**rles[i]}
+                assert one.full_masks[i].area() == area[i]
+                assert rlemasklib.RLEMask.from_array(crop) == one.crop_masks[i]
+
+
+def coco_area(rles: list[dict[str, Any]]) -> npt.NDArray[np.int64]:
+    """Return pycocotools' areas; it raises OverflowError on more than 255 masks a call."""
+    return np.concatenate([coco.area(rles[i : i + 200]) for i in range(0, len(rles), 200)])
+
+
+def cases(held: list[Held]) -> list[Case]:
+    """Return the operations on a scene."""
+    out = np.zeros_like(max((one.frames for one in held), key=np.size)).reshape(-1)
+
+    def buffer(one: Held) -> npt.NDArray[np.bool_]:
+        return out[: one.frames.size].reshape(one.frames.shape)
+
+    def each(call: Callable[[Held], Any]) -> Callable[[], None]:
+        def run() -> None:
+            for one in held:
+                call(one)
+
+        return run
+
+    def items(
+        call: Callable[[Any], Any], part: Callable[[Held], Iterable[Any]]
+    ) -> Callable[[], None]:
+        def run() -> None:
+            for one in held:
+                for item in part(one):
+                    call(item)
+
+        return run
+
+    def crop_each(which: str) -> Callable[[], None]:
+        def run() -> None:
+            for one in held:
+                masks = getattr(one, which)
+                for i in range(len(masks)):
+                    masks.crop(i)
+
+        return run
+
+    def build(one: Held) -> Any:
+        return sv.CompactMask.from_dense(one.frames, one.boxes, one.image.image_shape)
+
+    def build_tight(one: Held) -> Any:
+        boxes = sv.mask_to_xyxy(one.frames)
+        return sv.CompactMask.from_dense(one.frames, boxes, one.image.image_shape)
+
+    def fortran(pixels: npt.NDArray[np.uint8]) -> Any:
+        return coco.encode(np.asfortranarray(pixels))
+
+    result = [
+        Case(
+            "from_dense with boxes",
+            {
+                "ours": each(lambda one: CompactMask.from_dense(one.frames, one.boxes)),
+                "supervision": each(build),
+                "pycocotools": items(fortran, lambda one: cut(one.frames, one.boxes)),
+                "rlemasklib": items(
+                    lambda crop: rlemasklib.encode(crop), lambda one: cut(one.frames, one.boxes)
+                ),
+            },
+            target=6,
+        ),
+        Case(
+            "from_dense, tight",
+            {
+                "ours": each(lambda one: CompactMask.from_dense(one.frames)),
+                "supervision": each(build_tight),
+                "pycocotools": items(fortran, lambda one: one.frames.view(np.uint8)),
+                "rlemasklib": items(
+                    lambda frame: rlemasklib.encode(frame), lambda one: one.frames.view(np.uint8)
+                ),
+            },
+        ),
+        Case(
+            "crop(i)",
+            {
+                "ours": crop_each("ours"),
+                "supervision": crop_each("theirs"),
+                "pycocotools": items(coco.decode, lambda one: one.crop_rles),
+                "rlemasklib": items(
+                    lambda mask: mask.to_array(order="C"), lambda one: one.crop_masks
+                ),
+            },
+            target=5,
+        ),
+        Case(
+            "crops()",
+            {"ours": each(lambda one: one.ours.crops()), "supervision": crop_each("theirs")},
+        ),
+        Case(
+            "from_coco_rle with boxes",
+            {
+                "ours": each(
+                    lambda one: CompactMask.from_coco_rle(
+                        one.image.rles, one.boxes, one.image.image_shape
+                    )
+                ),
+                "supervision": each(
+                    lambda one: sv.CompactMask.from_coco_rle(
+                        one.image.rles, one.boxes, one.image.image_shape
+                    )
+                ),
+            },
+            target=100,
+        ),
+        Case(
+            "COCO string parse",
+            {
+                "ours": each(lambda one: CompactMask.from_coco_rle(one.image.rles)),
+                "pycocotools": each(lambda one: coco_kernel._frString(one.image.rles)),
+                "rlemasklib": items(
+                    lambda rle: rlemasklib.RLEMask.from_dict(rle), lambda one: one.image.rles
+                ),
+            },
+            "pycocotools",
+            1,
+        ),
+        Case(
+            "COCO string write",
+            {
+                "ours": each(lambda one: one.ours.to_coco_rle()),
+                "pycocotools": each(lambda one: coco_kernel._toString(one.parsed)),
+                "rlemasklib": items(lambda mask: mask.to_dict(), lambda one: one.full_masks),
+            },
+            "pycocotools",
+            1,
+        ),
+        Case(
+            "COCO string to area",
+            {
+                "ours": each(lambda one: CompactMask.from_coco_rle(one.image.rles).area),
+                "pycocotools": each(lambda one: coco_area(one.image.rles)),
+                "rlemasklib": items(
+                    lambda rle: rlemasklib.RLEMask.from_dict(rle).area(),
+                    lambda one: one.image.rles,
+                ),
+            },
+            "pycocotools",
+            1,
+        ),
+        Case(
+            "to_dense",
+            {
+                "ours": each(lambda one: one.ours.to_dense()),
+                "supervision": each(lambda one: one.theirs.to_dense()),
+                "pycocotools": each(lambda one: coco.decode(one.image.rles)),
+                "rlemasklib": items(
+                    lambda mask: mask.to_array(order="C"), lambda one: one.full_masks
+                ),
+            },
+        ),
+        Case(
+            "to_dense(out=)",
+            {
+                "ours": each(lambda one: one.ours.to_dense(out=buffer(one))),
+                "supervision": each(lambda one: one.theirs.to_dense()),
+            },
+        ),
+        Case(
+            "area",
+            {
+                "ours": each(lambda one: one.ours.area),
+                "supervision": each(lambda one: one.theirs.area),
+                "pycocotools": each(lambda one: coco_area(one.image.rles)),
+                "rlemasklib": items(lambda mask: mask.area(), lambda one: one.full_masks),
+            },
+        ),
+    ]
+    if not rlemasklib:
+        for case in result:
+            case.calls.pop("rlemasklib", None)
+    return result
+
+
+def measure(scene: Scene, budget: float) -> str:
+    """Return a scene's table."""
+    held = [hold(image) for image in scene.images]
+    check(held)
+    rows = []
+    for case in cases(held):
+        timing = compare(case.calls, budget)
+        row = [case.name, f"{1e6 * timing.seconds('ours') / scene.n_masks:.2f}"]
+        for rival in RIVALS:
+            if rival in timing:
+                time = 1e6 * timing.seconds(rival) / scene.n_masks
+                row.append(f"{time:.2f} ({timing.ratio(rival):.1f}x)")
+            else:
+                row.append("")
+        row.append(f"{100 * timing.noise(case.rival):.0f} %")
+        row.append(verdict(timing.ratio(case.rival), case.target) if case.target else "")
+        rows.append(row)
+    head = ["us a mask", "ours", *RIVALS, "noise", "target"]
+    return f"### {scene.name}\n\n{scene.describe()}\n\n{table(head, rows)}\n"
+
+
+def run(smoke: bool = False) -> str:
+    """Return the report as Markdown."""
+    chosen = scenes(people_images=1 if smoke else 10)
+    if smoke:
+        chosen = [scene.first(30) for scene in chosen]
+    parts = [measure(scene, 0.02 if smoke else 1.5) for scene in chosen]
+    return "\n".join(["## Masks in RAM", "", ABOUT, *parts])
+
+
+if __name__ == "__main__":
+    print(environment(), run("--smoke" in sys.argv[1:]), sep="\n\n")

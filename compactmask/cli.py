@@ -1,0 +1,140 @@
+"""The command line: ``compactmask convert``, ``info`` and ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from compactmask import __version__
+from compactmask.errors import CompactMaskError
+
+OK, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0: done; 1: an error, told in one line on stderr; 130: interrupted. Wrong usage exits
+        with 2.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (CompactMaskError, OSError, ImportError) as error:
+        print(f"compactmask: {_line(error)}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("compactmask: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compactmask", description="Instance-segmentation masks, compact in RAM and on disk."
+    )
+    parser.add_argument("--version", action="version", version=f"compactmask {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    convert = commands.add_parser(
+        "convert",
+        help="write a COCO dataset or COCO results as one HDF5 file",
+        description="Write a dataset of any format as one HDF5 file.",
+    )
+    convert.add_argument("src", metavar="SRC", help="COCO JSON or HDF5, told by content")
+    convert.add_argument("dst", metavar="DST", help="the HDF5 file to write")
+    convert.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    convert.add_argument(
+        "--compression", choices=["gzip"], help="compress the masks too: smaller, slower to read"
+    )
+    convert.add_argument(
+        "--on-error",
+        choices=["raise", "skip", "collect"],
+        default="raise",
+        help="a bad annotation ends it (default), is left out, or is left out and listed",
+    )
+    convert.set_defaults(run=_convert)
+
+    info = commands.add_parser("info", help="what a file holds, and what its masks would take")
+    info.add_argument("file", metavar="FILE", help="COCO JSON or HDF5, told by content")
+    info.add_argument("--json", action="store_true", help="print it as JSON")
+    info.set_defaults(run=_info)
+
+    demo = commands.add_parser("demo", help="the story of this package on one photograph")
+    demo.add_argument(
+        "-o", "--output", metavar="DIR", default="demo", help="where files go (default: ./demo)"
+    )
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    from compactmask.formats.convert import convert
+
+    with _progress_bar() as progress:
+        report = convert(
+            arguments.src,
+            arguments.dst,
+            overwrite=arguments.overwrite,
+            compression=arguments.compression,
+            on_error=arguments.on_error,
+            progress=progress,
+        )
+    for error in report.errors:
+        print(f"compactmask: {_line(error)}", file=sys.stderr)
+    skipped = f" ({report.skipped:,} skipped)" if report.skipped else ""
+    print(
+        f"{arguments.dst}: {report.images:,} images, {report.instances:,} instances{skipped}, "
+        f"{report.bytes_in:,} bytes in, {report.bytes_out:,} bytes out, "
+        f"ratio {report.bytes_out / report.bytes_in:.3f}, {report.seconds:.1f} s"
+    )
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    from compactmask.info import read_info
+
+    info = read_info(arguments.file)
+    print(json.dumps(asdict(info), indent=2) if arguments.json else "\n".join(info.lines()))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from compactmask.demo import run
+
+    for line in run(arguments.output):
+        print(line, flush=True)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function that shows progress, or None where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=" images", leave=False, file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def _line(error: Exception) -> str:
+    """Tell an error in one line, a file's name first."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())

@@ -1,0 +1,113 @@
+"""An annotation's segmentation: RLE, runs or polygons, to packed masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask._kernels import coco_string, polygon
+from compactmask.errors import InvalidMaskError
+from compactmask.packed import Packed
+
+from .values import LONGEST_SIDE, UNKNOWN_SHAPE, real, short
+
+Counts = str | bytes | list[int] | npt.NDArray[np.uint32]
+
+
+def is_absent(segmentation: Any) -> bool:
+    """Tell whether an annotation has no segmentation: missing, null or an empty list."""
+    return segmentation is None or segmentation == []
+
+
+def size_of(segmentation: Any) -> tuple[int, int] | None:
+    """Return the ``(H, W)`` that an RLE names; None where it names no valid one."""
+    size = segmentation.get("size") if isinstance(segmentation, dict) else None
+    if isinstance(size, list) and len(size) == 2:
+        height, width = size
+        if all(type(item) is int and 1 <= item <= LONGEST_SIDE for item in size):
+            return height, width
+    return None
+
+
+def pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
+    """Turn the segmentations of one image to packed masks, tightly cropped.
+
+    Parameters
+    ----------
+    segmentations : sequence
+        Compressed or uncompressed RLE, or polygons. One that is absent becomes an empty mask.
+    image_shape : tuple of int
+        ``(H, W)`` in pixels.
+
+    Raises
+    ------
+    InvalidMaskError
+        Where a segmentation is not valid. With one segmentation the message does not number it.
+    """
+    if image_shape == UNKNOWN_SHAPE:
+        raise InvalidMaskError("the image has no height and width, and the segmentation needs them")
+    counts = [to_counts(item, image_shape) for item in segmentations]
+    try:
+        return Packed(coco_string.pack(image_shape, counts))
+    except InvalidMaskError as error:
+        raise InvalidMaskError(str(error).removeprefix("mask 0: ")) from None
+
+
+def to_counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
+    """Return the full-image counts of one segmentation, polygons rasterised by COCO's rule.
+
+    The counts of an RLE are given back as they are: the kernel that packs them checks their sum.
+
+    Raises
+    ------
+    InvalidMaskError
+        Where its form, its size or a polygon is not valid.
+    """
+    if is_absent(segmentation):
+        return [image_shape[0] * image_shape[1]]
+    if isinstance(segmentation, list):
+        parts = [_part(i, part) for i, part in enumerate(segmentation)]
+        return polygon.rasterize(parts, *image_shape)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation:
+        raise InvalidMaskError(
+            f"segmentation is {short(segmentation)}, expected polygons, or an RLE with "
+            "'size' and 'counts'"
+        )
+    size = segmentation.get("size")
+    if size != list(image_shape):
+        raise InvalidMaskError(f"RLE size is {short(size)}, expected {list(image_shape)}")
+    counts: Counts = segmentation["counts"]
+    if isinstance(counts, str | bytes):
+        good = counts.isascii()
+    else:
+        good = isinstance(counts, list) and _is_flat(counts, {int})
+    if not good:
+        raise InvalidMaskError(
+            f"RLE counts are {short(counts)}, expected ASCII text or a list of integers"
+        )
+    return counts
+
+
+def _part(index: int, part: Any) -> npt.NDArray[np.float64]:
+    where = f"polygon part {index}"
+    if not isinstance(part, list) or not _is_flat(part, {int, float}):
+        raise InvalidMaskError(f"{where} is {short(part)}, expected a flat list of numbers")
+    if len(part) % 2:
+        raise InvalidMaskError(f"{where} has {len(part)} coordinates, expected x, y pairs")
+    if len(part) < 6:
+        raise InvalidMaskError(f"{where} has {len(part) // 2} points, expected at least 3")
+    try:
+        points = np.array(part, dtype=np.float64)
+    except OverflowError:
+        points = np.array(list(map(real, part)), dtype=np.float64)
+    if not np.isfinite(points).all():
+        at = int(np.flatnonzero(~np.isfinite(points))[0])
+        raise InvalidMaskError(f"{where}: coordinate {at} is {part[at]}, expected a finite number")
+    return points
+
+
+def _is_flat(items: list[Any], kinds: set[type]) -> bool:
+    return set(map(type, items)) <= kinds

@@ -1,0 +1,144 @@
+"""JSON values of a COCO document, checked and turned into numbers and columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask.errors import FormatError
+
+Column = npt.NDArray[Any]
+Box = tuple[float, float, float, float]
+
+LONGEST_SIDE = 1 << 20
+UNKNOWN_SHAPE = (0, 0)
+NO_BOX: Box = (math.nan,) * 4
+
+
+def integer(key: str, value: Any) -> int:
+    """Read a 64-bit integer; ``true`` and ``2.0`` are integers too."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
+        raise FormatError(f"{key} is {short(value)}, expected an integer")
+    return int(value)
+
+
+def number(key: str, value: Any) -> float:
+    """Read a number."""
+    if type(value) not in (int, float):
+        raise FormatError(f"{key} is {short(value)}, expected a number")
+    return real(value)
+
+
+def side(key: str, value: Any) -> int:
+    """Read an image's height or width; null and 0 are 0, which means unknown."""
+    length = integer(key, value or 0)
+    if not 0 <= length <= LONGEST_SIDE:
+        raise FormatError(f"{key} is {length}, expected 1 to {LONGEST_SIDE:,} pixels")
+    return length
+
+
+def box(value: Any) -> Box:
+    """Read a bbox ``[x, y, width, height]`` as ``(x1, y1, x2, y2)``; NO_BOX where there is none."""
+    if value is None or value == []:
+        return NO_BOX
+    if (
+        not isinstance(value, list)
+        or len(value) != 4
+        or not all(type(item) in (int, float) and math.isfinite(real(item)) for item in value)
+    ):
+        raise FormatError(f"bbox is {short(value)}, expected 4 finite numbers x, y, width, height")
+    x, y, width, height = value
+    return float(x), float(y), float(x + width), float(y + height)
+
+
+def text(key: str, value: Any) -> str:
+    """Read text; JSON can escape half a character, which is none."""
+    if not isinstance(value, str) or not _is_text(value):
+        raise FormatError(f"{key} is {short(value)}, expected text")
+    return value
+
+
+def plain_columns(rows: Sequence[dict[str, Any]], leave: Collection[str]) -> dict[str, Column]:
+    """Make a column of each further key whose values are of one plain kind in every row.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        JSON objects.
+    leave : collection of str
+        Keys that are read elsewhere.
+
+    Returns
+    -------
+    dict of ndarray
+        bool, int64, float64 (where any value has a point or more than 64 bits) or object (text)
+        by key. A key that some row lacks, or whose values are null, lists, objects or of mixed
+        kinds, is left out.
+    """
+    columns = {}
+    for key in rows[0] if rows else ():
+        if key and key not in leave and _is_text(key):
+            values: list[Any] = [row.get(key) for row in rows]
+            convert = _CONVERTERS.get(frozenset(map(type, values)))
+            if convert is not None and (convert is not text_column or all(map(_is_text, values))):
+                columns[key] = convert(values)
+    return columns
+
+
+def text_column(values: Sequence[str]) -> Column:
+    """Make an object column of text: one long text does not widen the others."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def short(value: Any) -> str:
+    """Show a JSON value in a message, cut where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def real(value: float) -> float:
+    """Convert a JSON number; an integer beyond the range of a float is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integers(values: Sequence[int]) -> Column:
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        return _floats(values)
+
+
+def _floats(values: Sequence[float]) -> Column:
+    return np.array(list(map(real, values)), dtype=np.float64)
+
+
+def _booleans(values: Sequence[bool]) -> Column:
+    return np.array(values, dtype=np.bool_)
+
+
+_CONVERTERS: dict[frozenset[type], Callable[[Sequence[Any]], Column]] = {
+    frozenset({bool}): _booleans,
+    frozenset({int}): _integers,
+    frozenset({float}): _floats,
+    frozenset({int, float}): _floats,
+    frozenset({str}): text_column,
+}

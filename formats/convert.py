@@ -1,0 +1,229 @@
+"""Open any format that this package knows, and convert one to another."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from compactmask.errors import CompactMaskError, FormatError
+
+from .dataset import SegmentationDataset
+
+if TYPE_CHECKING:
+    from .hdf5 import Writer
+
+PathLike = str | os.PathLike[str]
+OnError = Literal["raise", "skip", "collect"]
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a conversion did."""
+
+    images: int
+    """Images written."""
+    instances: int
+    """Instances written."""
+    skipped: int
+    """Instances left out because they could not be read."""
+    errors: list[CompactMaskError]
+    """Why, with ``on_error="collect"``."""
+    bytes_in: int
+    """Size of the source file."""
+    bytes_out: int
+    """Size of the file written."""
+    seconds: float
+    """How long it took."""
+
+
+def open(path: PathLike) -> SegmentationDataset:
+    """Open a dataset to read from it, lazily.
+
+    Parameters
+    ----------
+    path : path-like
+        An HDF5 file of this package, or COCO JSON (a dataset or a list of results). Which it is
+        is told from its first bytes, not from its name.
+
+    Returns
+    -------
+    SegmentationDataset
+        The dataset; close it, or use it as a context manager.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no file.
+    FormatError
+        Where it is of neither format, or not what its format says it must be.
+    """
+    return _open(path, None)
+
+
+def convert(
+    src: PathLike,
+    dst: PathLike,
+    overwrite: bool = False,
+    compression: Literal["gzip"] | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Write a dataset of any format as an HDF5 file, image by image.
+
+    The file is written as ``<dst>.partial`` and takes its name when it is complete, so a
+    conversion that fails or is killed leaves whatever was at ``dst``.
+
+    Parameters
+    ----------
+    src : path-like
+        A dataset as for :func:`open`.
+    dst : path-like
+        The file to write.
+    overwrite : bool
+        Whether an existing ``dst`` is replaced.
+    compression : str, optional
+        "gzip" to compress the packed masks too.
+    on_error : {"raise", "skip", "collect"}
+        What a bad annotation does: end the conversion, or be left out and counted, or be left
+        out and its error kept in the report. An image that cannot be read or written as a whole
+        is left out with all its instances.
+    progress : callable, optional
+        Called with the number of images done and their total, after each.
+
+    Returns
+    -------
+    Report
+        Counts, errors, sizes and time.
+
+    Raises
+    ------
+    FileExistsError
+        Where ``dst`` exists and ``overwrite`` is not set.
+    FormatError, InvalidMaskError
+        Where the source is not valid; annotation and file are named.
+
+    Examples
+    --------
+    >>> import compactmask as cm
+    >>> folder = getfixture("tmp_path")
+    >>> size = (folder / "results.json").write_text(
+    ...     '[{"image_id": 7, "category_id": 1, "score": 0.5,'
+    ...     ' "segmentation": {"size": [3, 4], "counts": [4, 2, 6]}}]'
+    ... )
+    >>> report = cm.convert(folder / "results.json", folder / "results.h5")
+    >>> report.images, report.instances, report.skipped
+    (1, 1, 0)
+    """
+    from .hdf5 import create
+
+    if on_error not in ("raise", "skip", "collect"):
+        raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
+    started = time.perf_counter()
+    src, dst = os.fspath(src), os.fspath(dst)
+    _check_destination(dst, overwrite)
+    faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
+    bytes_in = os.path.getsize(src)
+    partial = f"{dst}.partial"
+    with suppress(FileNotFoundError):
+        os.unlink(partial)
+    try:
+        with (
+            _open(src, faults) as ds,
+            create(partial, mode="x", classes=ds.classes, compression=compression) as out,
+        ):
+            out.metadata.update(ds.metadata)
+            images, instances = _copy(ds, out, faults, progress)
+        os.replace(partial, dst)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
+        raise
+    return Report(
+        images=images,
+        instances=instances,
+        skipped=faults.skipped if faults else 0,
+        errors=faults.errors if faults else [],
+        bytes_in=bytes_in,
+        bytes_out=os.path.getsize(dst),
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass
+class _Faults:
+    """Counts what was left out, and keeps the errors where they are wanted."""
+
+    keep: bool
+    skipped: int = 0
+    errors: list[CompactMaskError] = field(default_factory=list)
+
+    def __call__(self, error: CompactMaskError, instances: int = 1) -> None:
+        self.skipped += instances
+        if self.keep:
+            self.errors.append(error)
+
+
+def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
+    path = os.fspath(path)
+    with builtins.open(path, "rb") as file:
+        head = file.read(1024)
+    if head.startswith(HDF5_SIGNATURE):
+        from . import hdf5
+
+        return hdf5.open(path)
+    if head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
+        from .coco.reader import CocoSource
+
+        return SegmentationDataset(CocoSource(path, faults))
+    found = f"it begins with {head[:8]!r}" if head else "it is empty"
+    raise FormatError(f"{path}: {found}, expected an HDF5 file or COCO JSON")
+
+
+def _check_destination(dst: str, overwrite: bool) -> None:
+    if dst.lower().endswith(".json"):
+        raise FormatError(f"{dst}: this version writes HDF5 files only, expected a name like .h5")
+    if os.path.lexists(dst) and not overwrite:
+        raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", dst)
+
+
+def _copy(
+    ds: SegmentationDataset,
+    out: Writer,
+    faults: _Faults | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[int, int]:
+    """Append all images; return how many images and instances were written."""
+    columns = dict(ds.images)
+    ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
+    names = columns.pop("file_name", None)
+    images = instances = 0
+    for i in range(len(ds)):
+        shape = int(heights[i]), int(widths[i])
+        start, stop = ds.detection_range(i)
+        try:
+            out.append(
+                ds[i],
+                file_name=None if names is None else names[i] or None,
+                image_shape=shape if all(shape) else None,
+                image_id=int(ids[i]),
+                columns={name: column[i] for name, column in columns.items()},
+            )
+        except CompactMaskError as error:
+            if faults is None:
+                raise
+            faults(error, stop - start)
+        else:
+            images += 1
+            instances += stop - start
+        if progress is not None:
+            progress(i + 1, len(ds))
+    return images, instances

@@ -1,0 +1,304 @@
+"""The dataset that every format gives back when it is opened.
+
+A format implements :class:`Source`; :class:`SegmentationDataset` is the public face over any of
+them. It keeps no Python object per image or instance, and what reads a crop loads no supervision.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+    from compactmask.packed import Masks
+
+BoolMask = npt.NDArray[np.bool_]
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+class Instance(NamedTuple):
+    """One instance: where it is, what it is, and its crop."""
+
+    image: int
+    """Position of its image in the dataset."""
+    xyxy: npt.NDArray[Any]
+    """Its box as it was stored, shape (4,)."""
+    class_id: int | None
+    """Index into ``classes``; None where its image has no class ids."""
+    offset: tuple[int, int]
+    """``(x, y)`` of the crop's top left pixel in the image."""
+    crop: BoolMask
+    """``(h, w)`` pixels."""
+
+
+class Source(Protocol):
+    """What a format implements.
+
+    Positions are checked before they come here: ``0 <= i < n_images``, ``0 <= k < n_detections``.
+    A source pickles as its path and opens it again. Reading from one that was closed raises
+    ValueError; masks that it gave out before stay valid.
+    """
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the file."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; ``class_id`` is the index into them."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the dataset says about itself, as JSON has it; empty where it says nothing."""
+
+    @property
+    def about(self) -> dict[str, str | None]:
+        """How it is stored: ``format``, ``encoding`` of the masks, and their ``compression``."""
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+
+    @property
+    def n_detections(self) -> int:
+        """Number of instances."""
+
+    @property
+    def images(self) -> Columns:
+        """Columns of length ``n_images``: id, file_name, height, width and further ones."""
+
+    @property
+    def detections(self) -> Columns:
+        """Columns of length ``n_detections``.
+
+        xyxy, and those that exist of class_id, confidence, tracker_id, area (pixels), offsets,
+        crop_shapes; then every data column by its name, or as ``data/<name>`` where one of the
+        former has that name.
+        """
+
+    def detection_range(self, i: int) -> tuple[int, int]:
+        """Give the first instance of image ``i`` and the one after its last."""
+
+    def fields(self, i: int) -> dict[str, Any]:
+        """Give the keyword arguments of image ``i``'s ``sv.Detections``, fresh, all but mask."""
+
+    def masks(self, i: int) -> Masks | None:
+        """Give the masks of image ``i``, lazily; None where the image has none."""
+
+    def instance(self, k: int) -> Instance:
+        """Read instance ``k``."""
+
+    def crop(self, k: int) -> BoolMask:
+        """Read the crop of instance ``k``."""
+
+    def crops(self, ks: list[int]) -> list[BoolMask]:
+        """Read the crops of several instances, in the given order."""
+
+    def refresh(self) -> None:
+        """Look at the file again and show what was added to it."""
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice is allowed."""
+
+
+class SegmentationDataset:
+    """A dataset of detections in a file, read when it is used.
+
+    It is a sequence of images: ``ds[i]`` is image ``i`` as an ``sv.Detections`` whose mask is a
+    :class:`compactmask.CompactMask` that reads its bytes when it is used, and stays valid after
+    :meth:`close`. Instances are counted over the whole dataset, in the order of the images:
+    image ``i`` holds those of ``range(*ds.detection_range(i))``.
+
+    It may be pickled, inherited by a forked process and read from several threads.
+
+    Parameters
+    ----------
+    source : Source
+        What a format made of the file.
+
+    Examples
+    --------
+    >>> import numpy as np, supervision as sv, compactmask as cm
+    >>> path = getfixture("tmp_path") / "one.h5"
+    >>> mask = np.zeros((1, 6, 8), dtype=bool)
+    >>> mask[0, 2:4, 3:7] = True
+    >>> cm.save(sv.Detections(xyxy=np.array([[3.0, 2, 7, 4]]), mask=mask), path)
+    >>> with cm.open(path) as ds:
+    ...     print(len(ds), ds.detections["area"], ds.crop(0).shape)
+    1 [8] (2, 4)
+    """
+
+    __slots__ = ("__weakref__", "_source")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the file."""
+        return self._source.path
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; ``class_id`` is the index into them."""
+        return list(self._source.classes)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the dataset says about itself (licences, a description, ...), as JSON has it."""
+        return self._source.metadata
+
+    @property
+    def images(self) -> Columns:
+        """Read-only mapping of columns with a row for each image, read when they are taken.
+
+        ``id``, ``file_name`` ("" where there is none), ``height`` and ``width`` (0 where they are
+        not known), and whatever further columns the file has.
+        """
+        return self._source.images
+
+    @property
+    def detections(self) -> Columns:
+        """Read-only mapping of columns with a row for each instance, read when they are taken.
+
+        ``xyxy``, and those that exist of ``class_id``, ``confidence``, ``tracker_id``, ``area``
+        (pixels), ``offsets`` (x, y) and ``crop_shapes`` (h, w); then every column of
+        ``Detections.data`` by its name, or as ``data/<name>`` where one of the former has that
+        name. Rows of images that lack a column hold zeros or "".
+        """
+        return self._source.detections
+
+    def __len__(self) -> int:
+        return self._source.n_images
+
+    def __getitem__(self, index: SupportsIndex) -> Detections:
+        return self._detections(_position(index, self._source.n_images, "image"))
+
+    def __iter__(self) -> Iterator[Detections]:
+        for i in range(self._source.n_images):
+            yield self._detections(i)
+
+    def _detections(self, i: int) -> Detections:
+        from supervision import Detections
+
+        from compactmask.mask import CompactMask
+
+        masks = self._source.masks(i)
+        mask = None if masks is None else CompactMask._wrap(masks)
+        return Detections(mask=mask, **self._source.fields(i))
+
+    def detection_range(self, index: SupportsIndex) -> tuple[int, int]:
+        """Give the instances of one image.
+
+        Parameters
+        ----------
+        index : int
+            Position of the image; negative ones count from the end.
+
+        Returns
+        -------
+        tuple of int
+            Its first instance and the one after its last.
+        """
+        return self._source.detection_range(_position(index, self._source.n_images, "image"))
+
+    def crop(self, index: SupportsIndex) -> BoolMask:
+        """Read the crop of one instance. Supervision is not loaded.
+
+        Parameters
+        ----------
+        index : int
+            The instance, counted over the whole dataset; negative ones count from the end.
+
+        Returns
+        -------
+        ndarray of bool, shape (h, w)
+            The pixels of its crop, a new array.
+
+        Raises
+        ------
+        IndexError
+            Where there is no such instance.
+        InvalidMaskError
+            Where its image has no masks.
+        CorruptFileError
+            Where the bytes in the file are not those that were written.
+        """
+        return self._source.crop(_position(index, self._source.n_detections, "instance"))
+
+    def crops(self, indices: Iterable[SupportsIndex]) -> list[BoolMask]:
+        """Read the crops of several instances; those that follow each other are read at once.
+
+        Parameters
+        ----------
+        indices : iterable of int
+            Instances as for :meth:`crop`, in any order.
+
+        Returns
+        -------
+        list of ndarray of bool
+            A crop for each, in the given order.
+        """
+        n = self._source.n_detections
+        return self._source.crops([_position(index, n, "instance") for index in indices])
+
+    def instance(self, index: SupportsIndex) -> Instance:
+        """Read one instance: its image, box, class and crop. Supervision is not loaded.
+
+        Parameters
+        ----------
+        index : int
+            The instance as for :meth:`crop`.
+
+        Returns
+        -------
+        Instance
+            A named tuple (image, xyxy, class_id, offset, crop).
+        """
+        return self._source.instance(_position(index, self._source.n_detections, "instance"))
+
+    def refresh(self) -> None:
+        """Look at the file again and show what was added to it since it was opened."""
+        self._source.refresh()
+
+    def close(self) -> None:
+        """Let go of the file. Masks that were given out stay valid."""
+        self._source.close()
+
+    def __enter__(self) -> SegmentationDataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        source = self._source
+        try:
+            counts = (
+                f"{source.n_images} images, {source.n_detections} instances, "
+                f"{len(source.classes)} classes"
+            )
+        except ValueError:
+            counts = "closed"
+        return f"{type(self).__name__}({source.path!r}: {counts})"
+
+
+def _position(index: SupportsIndex, length: int, noun: str) -> int:
+    position = operator.index(index)
+    if position < 0:
+        position += length
+    if not 0 <= position < length:
+        raise IndexError(f"{noun} {operator.index(index)} is out of range: there are {length}")
+    return position

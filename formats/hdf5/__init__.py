@@ -1,0 +1,89 @@
+"""The HDF5 format of this package: see HDF5.md beside this folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from compactmask.errors import FormatError
+
+from ..dataset import SegmentationDataset
+from .source import Hdf5Source
+from .writer import Mode, Writer, create
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+__all__ = ["Mode", "Writer", "create", "load", "open", "save"]
+
+
+def open(path: str | os.PathLike[str]) -> SegmentationDataset:
+    """Open a file for reading.
+
+    What it costs does not depend on how much the file holds. No lock and no HDF5 handle is held.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that :func:`create`, :func:`save` or a conversion wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    FormatError
+        Where it is something else.
+    UnsupportedVersionError
+        Where a later release wrote it in a way that this one cannot read.
+    CorruptFileError
+        Where it is damaged or unfinished.
+    """
+    return SegmentationDataset(Hdf5Source(os.path.abspath(os.fspath(path))))
+
+
+def save(
+    detections: Detections,
+    path: str | os.PathLike[str],
+    image_shape: tuple[int, int] | None = None,
+) -> None:
+    """Save the detections of one image. A file that exists is replaced when the new one is whole.
+
+    Parameters
+    ----------
+    detections : sv.Detections
+        What was found.
+    path : path-like
+        File to write.
+    image_shape : tuple of int, optional
+        ``(H, W)``; taken from the mask where there is one.
+
+    See Also
+    --------
+    compactmask.create : What may be stored, and what is refused.
+    """
+    with create(path, "w") as out:
+        out.append(detections, image_shape=image_shape)
+
+
+def load(path: str | os.PathLike[str]) -> Detections:
+    """Load the detections of one image into memory.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of one image.
+
+    Raises
+    ------
+    FormatError
+        Where it holds another number of images.
+    """
+    from compactmask.mask import CompactMask
+
+    with open(path) as ds:
+        if len(ds) != 1:
+            raise FormatError(f"{ds.path}: {len(ds)} images, load expects one: use open")
+        detections = ds[0]
+    if isinstance(detections.mask, CompactMask):
+        detections.mask = CompactMask._wrap(detections.mask._packed)
+    return detections

@@ -1,0 +1,304 @@
+"""What an open file holds: its tree, checked against the format and laid out as columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask.errors import CorruptFileError, InvalidMaskError
+from compactmask.packed import LazyPacked
+
+from ..dataset import Instance
+from . import schema
+from .column import AnyColumn, ChunkCache, Column, Indptr, MaskBytes, NoText, Text
+from .extent import Extent
+from .handle import Handle
+from .layout import Tree
+from .masks import MaskStore
+
+Array = npt.NDArray[Any]
+SIDES = (0, schema.MAX_SIDE)
+
+
+class Contents:
+    """One state of a file. It keeps the file open and stays as it is.
+
+    Parameters
+    ----------
+    handle : Handle
+        The file.
+    tree : Tree
+        Its structure.
+
+    Raises
+    ------
+    CorruptFileError
+        Where a dataset is missing, or has a shape or dtype that the format does not give it.
+    """
+
+    def __init__(self, handle: Handle, tree: Tree) -> None:
+        self._handle = handle
+        self._tree = tree
+        self._cache = ChunkCache()
+        self.columns: dict[str, Column | Text] = {}
+        """All columns by their path."""
+        self.n_images = n = self._extent("images/id").shape[0]
+        self.n_detections = m = self._extent("detections/xyxy").shape[0]
+        self.images = self._image_columns(n)
+        self._present = self._column("images/present", n, schema.U32)
+        self._metadata = self._optional_text("images/metadata", n)
+        self.detection_indptr = self._starts("detections/indptr", n, m)
+        self.detections: dict[str, AnyColumn] = {
+            "xyxy": self._column("detections/xyxy", m, None, (4,))
+        }
+        for field in schema.FIELDS:
+            if f"detections/{field}" in tree:
+                self.detections[field] = self._column(f"detections/{field}", m, None)
+        self.mask_store = self._mask_store(m) if "masks/indptr" in tree else None
+        if self.mask_store is not None:
+            for name in ("area", "offsets", "crop_shapes"):
+                self.detections[name] = self.columns[f"masks/{name}"]
+        self._data = self._data_columns(n, m)
+        for name, (_, column) in self._data.items():
+            shown = f"data/{name}" if name in schema.DETECTION_COLUMNS else name
+            self.detections[shown] = column
+        self._classes = self._optional_text("classes", None)
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._handle.path
+
+    @property
+    def compression(self) -> Literal["gzip"] | None:
+        """What the packed masks are compressed with."""
+        packed = self._tree.get("masks/bytes")
+        return "gzip" if packed is not None and packed.deflated else None
+
+    def classes(self) -> list[str]:
+        """Read the class names."""
+        return [] if self._classes is None else self._classes.rows(0, len(self._classes))
+
+    def metadata(self) -> dict[str, Any]:
+        """Read what the dataset says about itself."""
+        if "metadata" not in self._tree:
+            return {}
+        column = self._column("metadata", None, schema.U8)
+        return self._json(column.all().tobytes(), column.path)
+
+    def detection_range(self, i: int) -> tuple[int, int]:
+        """Give the first instance of an image and the one after its last."""
+        return self.detection_indptr.range(i)
+
+    def fields(self, i: int) -> dict[str, Any]:
+        """Read the keyword arguments of an image's ``sv.Detections``, all but mask."""
+        start, stop = self.detection_indptr.range(i)
+        present = self._present.value(i)
+        fields: dict[str, Any] = {"xyxy": self._numbers("xyxy", start, stop)}
+        for field, bit in schema.FIELDS.items():
+            if present & bit:
+                fields[field] = self._numbers(field, start, stop)
+        fields["data"] = {
+            name: _contained(form, column, start, stop)
+            for name, (forms, column) in self._data.items()
+            if (form := forms.value(i)) != schema.ABSENT
+        }
+        if present & schema.METADATA:
+            if self._metadata is None:
+                raise self._missing("images/metadata")
+            text = self._metadata.rows(i, i + 1)[0]
+            fields["metadata"] = self._json(text, f"{self._metadata.path}: image {i}")
+        return fields
+
+    def masks(self, i: int) -> LazyPacked | None:
+        """Give the masks of an image, lazily."""
+        if not self._present.value(i) & schema.MASK:
+            return None
+        start, stop = self.detection_indptr.range(i)
+        shape = self._side("height", i), self._side("width", i)
+        return self._existing_masks().lazy(start, stop, shape, i)
+
+    def crop(self, k: int) -> npt.NDArray[np.bool_]:
+        """Read the crop of an instance."""
+        return self._existing_masks().crop(k)
+
+    def crops(self, ks: list[int]) -> list[npt.NDArray[np.bool_]]:
+        """Read the crops of several instances."""
+        return self._existing_masks().crops(ks) if ks else []
+
+    def instance(self, k: int) -> Instance:
+        """Read an instance."""
+        masks = self._existing_masks()
+        crop = masks.crop(k)
+        image = self.detection_indptr.find(k)
+        class_id = None
+        if self._present.value(image) & schema.FIELDS["class_id"]:
+            class_id = self._numbers("class_id", k, k + 1).item()
+        return Instance(image, self._numbers("xyxy", k, k + 1)[0], class_id, masks.offset(k), crop)
+
+    def _image_columns(self, n: int) -> dict[str, AnyColumn]:
+        columns: dict[str, AnyColumn] = {"id": self._column("images/id", n, schema.I64)}
+        columns["file_name"] = self._optional_text("images/file_name", n) or NoText(n)
+        for side in ("height", "width"):
+            columns[side] = self._column(f"images/{side}", n, schema.I32, limits=SIDES)
+        for name, path in self._named("images/columns"):
+            columns[name] = self._named_column(path, n)
+        return columns
+
+    def _data_columns(self, n: int, m: int) -> dict[str, tuple[Column, Column | Text]]:
+        limits = (schema.OBJECT, schema.MAX_TEXT_WIDTH)
+        columns = {}
+        for name, path in self._named("detections/data"):
+            link = path.rpartition("/")[2]
+            forms = self._column(f"images/data/{link}", n, schema.I32, limits=limits)
+            columns[name] = forms, self._named_column(path, m)
+        for name, path in self._named("images/data"):
+            if name not in columns:
+                raise self._missing(path.replace("images", "detections", 1))
+        return columns
+
+    def _mask_store(self, m: int) -> MaskStore:
+        packed = self._extent("masks/bytes")
+        if packed.dtype != schema.U8 or len(packed.shape) != 1:
+            raise self._mismatch(packed, schema.U8, "any length")
+        limits = {"offsets": SIDES, "crop_shapes": SIDES, "area": (0, schema.MAX_CROP_PIXELS)}
+        columns = {
+            name: self._column(
+                f"masks/{name}", m, like.dtype, like.shape[1:], limits=limits.get(name)
+            )
+            for name, like in schema.MASK_COLUMNS.items()
+        }
+        return MaskStore(
+            columns,
+            self._starts("masks/indptr", m, packed.shape[0]),
+            MaskBytes(packed, self._handle, self._cache),
+            self.detection_indptr,
+            self._cache,
+            self.path,
+        )
+
+    def _existing_masks(self) -> MaskStore:
+        if self.mask_store is None:
+            raise InvalidMaskError(f"{self.path}: no image has masks")
+        return self.mask_store
+
+    def _side(self, name: str, i: int) -> int:
+        column = self.images[name]
+        assert isinstance(column, Column)
+        side: int = column.value(i)
+        if side < 1:
+            raise CorruptFileError(f"{column.path}: image {i}: 0, and the image has masks")
+        return side
+
+    def _numbers(self, name: str, start: int, stop: int) -> Array:
+        column = self.detections.get(name)
+        if not isinstance(column, Column):
+            raise self._missing(f"detections/{name}")
+        return column.rows(start, stop).copy()
+
+    def _named(self, group: str) -> Iterator[tuple[str, str]]:
+        """Give the name and path of each column of a group."""
+        links = {
+            path[len(group) + 1 :].partition("/")[0]
+            for path in self._tree
+            if path.startswith(f"{group}/")
+        }
+        for link in sorted(links):
+            yield schema.column_name(link), f"{group}/{link}"
+
+    def _named_column(self, path: str, rows: int) -> Column | Text:
+        if path in self._tree:
+            return self._column(path, rows, None, self._tree[path].shape[1:])
+        return self._text(path, rows)
+
+    def _optional_text(self, path: str, rows: int | None) -> Text | None:
+        return self._text(path, rows) if f"{path}/indptr" in self._tree else None
+
+    def _text(self, path: str, rows: int | None) -> Text:
+        data = Column(self._extent(f"{path}/bytes"), self._handle, self._cache)
+        self._check(data.extent, None, schema.U8, ())
+        text = Text(self._starts(f"{path}/indptr", rows, len(data)), data)
+        self.columns[path] = text
+        return text
+
+    def _starts(self, path: str, lists: int | None, total: int) -> Indptr:
+        extent = self._extent(path)
+        if lists is None:
+            lists = max(extent.shape[0] - 1, 0)
+        self._check(extent, lists + 1, schema.I64, ())
+        return Indptr(extent, self._handle, self._cache, total=total)
+
+    def _column(
+        self,
+        path: str,
+        rows: int | None,
+        dtype: np.dtype[Any] | None,
+        inner: tuple[int, ...] = (),
+        *,
+        limits: tuple[int, int] | None = None,
+    ) -> Column:
+        extent = self._extent(path)
+        self._check(extent, rows, dtype, inner)
+        column = Column(extent, self._handle, self._cache, limits=limits)
+        self.columns[path] = column
+        return column
+
+    def _check(
+        self,
+        extent: Extent,
+        rows: int | None,
+        dtype: np.dtype[Any] | None,
+        inner: tuple[int, ...],
+    ) -> None:
+        """Refuse a column that is not what it must be; None stands for any."""
+        expected = extent.shape[0] if rows is None else rows, *inner
+        if extent.shape != expected or dtype not in (None, extent.dtype):
+            raise self._mismatch(extent, dtype or extent.dtype, expected)
+        if extent.inline is None and not extent.deflated:
+            raise CorruptFileError(
+                f"{self.path}: /{extent.path}: neither compact nor deflated, so without a checksum"
+            )
+
+    def _extent(self, path: str) -> Extent:
+        if path not in self._tree:
+            raise self._missing(path)
+        return self._tree[path]
+
+    def _missing(self, path: str) -> CorruptFileError:
+        return CorruptFileError(f"{self.path}: /{path}: missing")
+
+    def _mismatch(self, extent: Extent, dtype: Any, expected: Any) -> CorruptFileError:
+        return CorruptFileError(
+            f"{self.path}: /{extent.path}: {extent.dtype} of shape {extent.shape}, "
+            f"expected {dtype} of {expected}"
+        )
+
+    def _json(self, text: str | bytes, where: str) -> dict[str, Any]:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CorruptFileError(f"{where}: not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise CorruptFileError(f"{where}: a JSON object expected, not {type(value).__name__}")
+        return value
+
+
+def _contained(form: int, column: Column | Text, start: int, stop: int) -> Any:
+    """Give rows of a data column in the container that they were appended in."""
+    if isinstance(column, Column):
+        rows = column.rows(start, stop)
+        if form in (schema.LIST, schema.NDARRAY):
+            return rows.tolist() if form == schema.LIST else rows.copy()
+    else:
+        texts = column.rows(start, stop)
+        if form == schema.LIST:
+            return texts
+        if form == schema.OBJECT:
+            return np.array(texts, dtype=object)
+        if form >= max(map(len, texts), default=0):
+            return np.array(texts, dtype=f"<U{form}")
+    raise CorruptFileError(f"{column.path}: rows {start} to {stop} cannot be of form {form}")

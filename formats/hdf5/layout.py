@@ -1,0 +1,198 @@
+"""The structure of a file: its HDF5 tree, parsed once and then let go.
+
+Nothing outside the file is ever opened, and no size that the file claims is believed before it
+was compared with the bytes that the file has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o
+
+from compactmask.errors import (
+    CompactMaskError,
+    CorruptFileError,
+    FormatError,
+    UnsupportedVersionError,
+)
+
+from . import schema
+from .extent import Extent, read_extent
+from .handle import Handle
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+Tree = dict[str, Extent]
+
+
+def read_layout(handle: Handle) -> Tree:
+    """Read the structure of a file of this format.
+
+    Raises
+    ------
+    FormatError
+        Where it is no HDF5 file, or one of something else.
+    UnsupportedVersionError
+        Where it is of a later version.
+    CorruptFileError
+        Where it is empty, cut, damaged or unfinished.
+    """
+    _check_superblock(handle)
+    walk = Walk(handle)
+    try:
+        # Closed in any case, with all that was opened in it.
+        with h5py.File(handle.path, "r") as file:
+            return walk.read(h5g.open(file.id, b"/"))
+    except CompactMaskError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise CorruptFileError(f"{handle.path}: /{walk.at}: damaged: {error}") from None
+
+
+class Walk:
+    """A walk over the objects that the format gives a name, and no others.
+
+    Parameters
+    ----------
+    handle : Handle
+        The file.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self._path = handle.path
+        self._size = handle.size
+        self._tree: Tree = {}
+        self.at = ""
+        """What is looked at."""
+
+    def read(self, root: Any) -> Tree:
+        """Note all datasets of the format."""
+        _check_attributes(root, self._path)
+        groups = {"": self._list("", root)}
+        for path in schema.DATASETS:
+            parent, _, name = path.rpartition("/")
+            if parent not in groups:
+                groups[parent] = self._open_group(parent, groups[""])
+            self._note(path, name, groups[parent])
+        for path in schema.NAMED_GROUPS:
+            parent, _, name = path.rpartition("/")
+            group = self._open_group(path, groups[parent])
+            if len(group[1]) > schema.MAX_COLUMNS:
+                raise CorruptFileError(
+                    f"{self._path}: /{path}: {len(group[1])} columns, "
+                    f"at most {schema.MAX_COLUMNS} expected"
+                )
+            for name in group[1]:
+                self._note(f"{path}/{name}", name, group)
+        return self._tree
+
+    def _note(self, path: str, name: str, group: Group) -> None:
+        """Note a dataset, or the two of a group of text; what does not exist is left out."""
+        item = self._open(path, name, group)
+        if item is None:
+            return
+        if isinstance(item, h5d.DatasetID):
+            self._note_dataset(path, item)
+            return
+        text = self._list(path, item)
+        for name in schema.TEXT_DATASETS:
+            part = self._open(f"{path}/{name}", name, text)
+            if not isinstance(part, h5d.DatasetID):
+                raise CorruptFileError(f"{self._path}: /{path}/{name}: expected a dataset")
+            self._note_dataset(f"{path}/{name}", part)
+
+    def _note_dataset(self, path: str, dataset: Any) -> None:
+        self.at = path
+        self._tree[path] = read_extent(dataset, path, self._size, f"{self._path}: /{path}")
+
+    def _open_group(self, path: str, parent: Group) -> Group:
+        item = self._open(path, path.rpartition("/")[2], parent)
+        if item is None:
+            return None, {}
+        if not isinstance(item, h5g.GroupID):
+            raise CorruptFileError(f"{self._path}: /{path}: expected a group")
+        return self._list(path, item)
+
+    def _open(self, path: str, name: str, group: Group) -> Any | None:
+        """Open a dataset or group; None where it does not exist. No link is followed."""
+        self.at = path
+        kind = group[1].get(name)
+        if kind is None:
+            return None
+        if kind != h5l.TYPE_HARD:
+            raise CorruptFileError(f"{self._path}: /{path}: a link, which is not followed")
+        item = h5o.open(group[0], name.encode())
+        if not isinstance(item, (h5d.DatasetID, h5g.GroupID)):
+            raise CorruptFileError(f"{self._path}: /{path}: neither a dataset nor a group")
+        return item
+
+    def _list(self, path: str, group: Any) -> Group:
+        """Give a group with the kinds of its links by name, in one call of HDF5."""
+        self.at = path
+        kinds: dict[str, int] = {}
+
+        def note(name: bytes, info: Any) -> None:
+            kinds[name.decode()] = info.type
+
+        group.links.iterate(note, info=True)
+        return group, kinds
+
+
+Group = tuple[Any, dict[str, int]]
+"""An open group, and the kinds of its links."""
+
+
+def _check_superblock(handle: Handle) -> None:
+    if handle.size == 0:
+        raise CorruptFileError(f"{handle.path}: empty file, expected HDF5")
+    head = handle.read(0, min(handle.size, 12))
+    if not head.startswith(SIGNATURE):
+        raise FormatError(f"{handle.path}: begins with {head[:8]!r}, expected HDF5's {SIGNATURE!r}")
+    if len(head) == 12 and head[8] >= 3 and head[11] & 1:
+        raise CorruptFileError(_unfinished(handle.path))
+
+
+def _unfinished(path: str) -> str:
+    return f"{path}: unfinished: its writer did not close it, or is still at work"
+
+
+def _check_attributes(root: Any, path: str) -> None:
+    if not h5a.exists(root, b"format"):
+        raise FormatError(f"{path}: an HDF5 file, but of something else: no attribute 'format'")
+    found = _attribute(root, "format", path)
+    if found != schema.FORMAT:
+        raise FormatError(f"{path}: format {found!r}, expected {schema.FORMAT!r}")
+    version = _attribute(root, "format_version", path)
+    major, _, minor = version.partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise CorruptFileError(f"{path}: format_version {version!r}, expected like '1.0'")
+    encoding = f"{_attribute(root, 'encoding', path)} {_attribute(root, 'encoding_version', path)}"
+    ours = f"{schema.ENCODING} {schema.ENCODING_VERSION}"
+    if int(major) != schema.FORMAT_VERSION[0] or encoding != ours:
+        raise UnsupportedVersionError(
+            f"{path}: format_version {version} with masks in {encoding}, this release of "
+            f"compactmask reads {schema.FORMAT_VERSION[0]}.x with {ours}: install a newer one"
+        )
+    order = _attribute(root, "order", path)
+    if order != schema.ORDER:
+        raise FormatError(f"{path}: order {order!r}, expected {schema.ORDER!r}")
+    state = _attribute(root, "state", path)
+    if state == schema.WRITING:
+        raise CorruptFileError(_unfinished(path))
+    if state != schema.COMPLETE:
+        raise CorruptFileError(f"{path}: state {state!r}, expected {schema.COMPLETE!r}")
+
+
+def _attribute(root: Any, name: str, path: str) -> str:
+    if not h5a.exists(root, name.encode()):
+        raise CorruptFileError(f"{path}: attribute {name!r} is missing")
+    attribute = h5a.open(root, name.encode())
+    dtype = attribute.dtype
+    if dtype.kind != "S" or attribute.shape != () or dtype.itemsize > 256:
+        raise CorruptFileError(f"{path}: attribute {name!r}: {dtype}, expected a short string")
+    value = np.empty((), dtype)
+    attribute.read(value)
+    return bytes(value.item()).decode()

@@ -1,0 +1,12 @@
+"""How hypothesis runs here: as long as it needs, and the same examples each time."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "compactmask",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("compactmask")

@@ -1,0 +1,152 @@
+"""Masks and boxes of every kind that matters, for hypothesis."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+_seeds = st.integers(0, 2**32 - 1)
+
+
+def silhouettes(rng, h, w):
+    """Join some ellipses, and cut some out."""
+    y, x = np.ogrid[:h, :w]
+    mask = np.zeros((h, w), bool)
+    for _ in range(rng.integers(1, 6)):
+        middle, radius = rng.uniform(0, (h, w)), rng.uniform(0.5, (h / 2 + 1, w / 2 + 1))
+        inside = ((y - middle[0]) / radius[0]) ** 2 + ((x - middle[1]) / radius[1]) ** 2 < 1
+        mask = mask & ~inside if rng.random() < 0.3 else mask | inside
+    return mask
+
+
+def clouds(rng, h, w):
+    """Cut a smooth field at some level: many parts that come and go."""
+    field = rng.standard_normal((h, w))
+    for axis, size in ((0, rng.integers(1, 7)), (1, rng.integers(1, 7))):
+        field = sum(np.roll(field, step, axis) for step in range(size))
+    return field > np.quantile(field, rng.random())
+
+
+def noise(rng, h, w):
+    return rng.random((h, w)) < rng.random()
+
+
+def checkerboard(rng, h, w):
+    y, x = np.ogrid[:h, :w]
+    return (y // rng.integers(1, 4) + x // rng.integers(1, 4) + rng.integers(2)) % 2 == 1
+
+
+def stripes(rng, h, w):
+    y, x = np.ogrid[:h, :w]
+    period = rng.integers(2, 9)
+    return (y * rng.integers(0, 3) + x * rng.integers(0, 3)) % period < rng.integers(1, period)
+
+
+def jumps(rng, h, w):
+    """Put one segment anywhere in each column: moves as large as can be."""
+    y = np.arange(h)[:, None]
+    start, stop = np.sort(rng.integers(0, h + 1, (2, w)), axis=0)
+    return (y >= start) & (y < stop)
+
+
+def rectangle(rng, h, w):
+    mask = np.zeros((h, w), bool)
+    (top, bottom), (left, right) = np.sort(rng.integers(0, h + 1, 2)), rng.integers(0, w + 1, 2)
+    mask[top:bottom, min(left, right) : max(left, right)] = True
+    return mask
+
+
+def pixel(rng, h, w):
+    mask = np.zeros((h, w), bool)
+    mask[rng.integers(h), rng.integers(w)] = True
+    return mask
+
+
+def row(rng, h, w):
+    mask = np.zeros((h, w), bool)
+    mask[rng.integers(h)] = rng.random(w) < rng.choice([0.5, 1])
+    return mask
+
+
+def column(rng, h, w):
+    mask = np.zeros((h, w), bool)
+    mask[:, rng.integers(w)] = rng.random(h) < rng.choice([0.5, 1])
+    return mask
+
+
+def full(rng, h, w):
+    return np.ones((h, w), bool)
+
+
+def empty(rng, h, w):
+    return np.zeros((h, w), bool)
+
+
+KINDS = (
+    silhouettes,
+    clouds,
+    noise,
+    checkerboard,
+    stripes,
+    jumps,
+    rectangle,
+    pixel,
+    row,
+    column,
+    full,
+    empty,
+)
+
+
+@st.composite
+def shapes(draw, max_side=150):
+    """Give (h, w); thin ones are as frequent as others."""
+    side = st.one_of(st.integers(1, 9), st.integers(1, max_side))
+    return draw(side), draw(side)
+
+
+@st.composite
+def masks(draw, shape=None, max_side=150):
+    """Give one (h, w) mask."""
+    h, w = draw(shapes(max_side)) if shape is None else shape
+    if h * w <= 30 and draw(st.booleans()):
+        bits = draw(st.integers(0, 2 ** (h * w) - 1))
+        return np.array([bits >> i & 1 for i in range(h * w)], bool).reshape(h, w)
+    return draw(st.sampled_from(KINDS))(np.random.default_rng(draw(_seeds)), h, w)
+
+
+@st.composite
+def stacks(draw, max_n=4, max_side=70, min_n=0):
+    """Give (n, h, w) frames in C order, in Fortran order, or with gaps between rows."""
+    shape = draw(shapes(max_side))
+    n = draw(st.integers(min_n, max_n))
+    frames = np.array([draw(masks(shape)) for _ in range(n)], bool).reshape(n, *shape)
+    order = draw(st.sampled_from(["rows", "columns", "padded", "reversed"]))
+    if order == "columns":
+        return np.ascontiguousarray(frames.transpose(0, 2, 1)).transpose(0, 2, 1)
+    if order == "padded":
+        return np.pad(frames, ((0, 0), (1, 2), (3, 1)))[:, 1:-2, 3:-1]
+    if order == "reversed":
+        return np.ascontiguousarray(frames[::-1])[::-1]
+    return frames
+
+
+@st.composite
+def boxes(draw, n, shape):
+    """Give (n, 4) boxes: inside, fractional, inverted, partly or wholly outside."""
+    h, w = shape
+    rng = np.random.default_rng(draw(_seeds))
+    result = rng.uniform(-0.3, 1.3, (n, 4)) * (w, h, w, h)
+    for i in range(n):
+        kind = draw(st.sampled_from(["any", "ordered", "ordered", "whole", "far"]))
+        if kind != "any":
+            result[i] = np.sort(result[i].reshape(2, 2), axis=0).ravel()
+        if kind == "whole":
+            result[i] = np.round(result[i])
+        if kind == "far":
+            result[i, rng.integers(4)] *= 1e12
+    return result.astype(draw(st.sampled_from([np.float64, np.float32])))
+
+
+@st.composite
+def stacks_and_boxes(draw, max_n=4, max_side=70, min_n=0):
+    frames = draw(stacks(max_n, max_side, min_n))
+    return frames, draw(boxes(len(frames), frames.shape[1:]))

@@ -1,0 +1,549 @@
+"""Files that are damaged, foreign, or lie: each is refused with the name of what is wrong."""
+
+import json
+import re
+import subprocess
+import sys
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from hdf5_samples import boxes, full
+
+import compactmask as cm
+from compactmask.errors import (
+    CompactMaskError,
+    CorruptFileError,
+    FormatError,
+    InvalidMaskError,
+    UnsupportedVersionError,
+)
+from compactmask.formats.hdf5 import filters
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "some.h5"
+    with cm.create(path, classes=["cat", "dog"]) as out:
+        out.metadata["year"] = 2014
+        for i in range(40):
+            out.append(full(3, seed=i), file_name=f"{i}.jpg", columns={"url": "u", "year": i})
+    return path
+
+
+def read_everything(path):
+    with cm.open(path) as ds:
+        _ = ds.classes, ds.metadata
+        columns = {**ds.images}, {**ds.detections}
+        for detections in ds:
+            if detections.mask is not None:
+                np.asarray(detections.mask)
+        n = len(columns[1]["xyxy"])
+        ds.crops(range(n))
+        for k in range(n):
+            ds.instance(k)
+
+
+def refused(path, message, error=CorruptFileError):
+    """Reading everything fails with this message, which names the file."""
+    with pytest.raises(error) as caught:
+        read_everything(path)
+    assert str(caught.value).startswith(str(path))
+    assert re.search(message, str(caught.value)), str(caught.value)
+
+
+def replace(path, name, values, **options):
+    """Put another dataset in the place of one."""
+    with h5py.File(path, "r+") as file:
+        if name in file:
+            del file[name]
+        values = np.asarray(values)
+        if values.size and "compression" not in options:
+            options["compression"] = "gzip"
+        file.create_dataset(name, data=values, **options)
+
+
+def change(path, name, edit):
+    """Edit the values of a dataset."""
+    with h5py.File(path) as file:
+        values = file[name][()]
+    edit(values)
+    replace(path, name, values)
+
+
+# not a file of this format
+
+
+def test_a_missing_file_is_python_s_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no\.h5"):
+        cm.open(tmp_path / "no.h5")
+
+
+def test_an_empty_file_is_refused(path):
+    from compactmask.formats import hdf5
+
+    path.write_bytes(b"")
+    with pytest.raises(CorruptFileError, match=re.escape(f"{path}: empty file, expected HDF5")):
+        hdf5.open(path)
+
+
+def test_another_kind_of_file_is_refused(path):
+    from compactmask.formats import hdf5
+
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(FormatError, match=re.escape(r"begins with b'\x89PNG\r\n\x1a\n', expected")):
+        hdf5.open(path)
+
+
+def test_a_foreign_hdf5_file_is_refused(tmp_path):
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w") as file:
+        file["images"] = np.arange(3)
+    refused(path, "an HDF5 file, but of something else: no attribute 'format'", FormatError)
+
+
+ATTRIBUTES = [
+    ("format", "other", FormatError, "format 'other', expected 'compactmask'"),
+    ("format_version", "2.0", UnsupportedVersionError, "format_version 2.0 .* install a newer one"),
+    ("format_version", "one", CorruptFileError, "format_version 'one', expected like '1.0'"),
+    ("encoding", "zip", UnsupportedVersionError, "masks in zip 1, this release .* edge-words 1"),
+    ("encoding_version", "2", UnsupportedVersionError, "masks in edge-words 2, this release"),
+    ("order", "C", FormatError, "order 'C', expected 'F'"),
+    ("state", "eternal", CorruptFileError, "state 'eternal', expected 'complete'"),
+    ("state", 7, CorruptFileError, "attribute 'state': int64, expected a short string"),
+    ("format", "x" * 300, CorruptFileError, r"attribute 'format': \|S300, expected a short string"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "message"), ATTRIBUTES)
+def test_attributes_that_say_something_else_are_refused(path, name, value, error, message):
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+    refused(path, message, error)
+
+
+def test_a_newer_minor_version_with_more_in_it_is_read(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = np.bytes_("1.7")
+        file.attrs["colour"] = "green"
+        file["masks/scores"] = np.ones(3)
+        file["more/of/it"] = h5py.Empty("f4")
+        file["images/link"] = h5py.ExternalLink("/etc/passwd", "/")
+    read_everything(path)
+
+
+@pytest.mark.parametrize("name", ["format_version", "state", "encoding", "order"])
+def test_missing_attributes_are_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file.attrs[name]
+    refused(path, f"attribute '{name}' is missing")
+
+
+# the tree
+
+REQUIRED = [
+    "images/id",
+    "images/present",
+    "images/height",
+    "images/data/flags",
+    "images/file_name/indptr",
+    "images/file_name/bytes",
+    "images/metadata",
+    "detections/indptr",
+    "detections/xyxy",
+    "detections/class_id",
+    "detections/data/flags",
+    "masks/bytes",
+    "masks/crc",
+    "masks",
+]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_what_is_missing_is_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+    if name == "masks":
+        refused(path, "no image has masks", InvalidMaskError)
+    else:
+        refused(path, f"/{name}: (missing|expected a dataset)")
+
+
+SHAPES = [
+    ("images/id", np.zeros(40, "i4"), r"int32 of shape \(40,\), expected int64 of \(40,\)"),
+    ("images/height", np.zeros(39, "i4"), r"shape \(39,\), expected int32 of \(40,\)"),
+    ("images/id", np.zeros((40, 1), "i8"), r"shape \(40, 1\), expected int64 of \(40,\)"),
+    ("detections/indptr", np.zeros(40, "i8"), r"shape \(40,\), expected int64 of \(41,\)"),
+    ("detections/xyxy", np.zeros((120, 5)), r"shape \(120, 5\), expected float64 of \(120, 4\)"),
+    ("detections/confidence", np.zeros(119), r"\(119,\), expected float64 of \(120,\)"),
+    ("masks/bytes", np.zeros(9, "i1"), r"int8 of shape \(9,\), expected uint8 of any length"),
+    ("masks/offsets", np.zeros((120, 2), "i8"), r"int64 of shape .* expected int32 of \(120, 2\)"),
+    ("detections/xyxy", np.zeros((120, 0)), r"shape \(120, 0\), expected float64 of \(120, 4\)"),
+    ("detections/class_id", np.zeros(120, ">i8"), "type >i8, expected little-endian numbers"),
+    ("detections/class_id", np.zeros(120, "S3"), r"type \|S3, expected little-endian numbers"),
+    ("detections/class_id", np.zeros(120, "i4,i4"), "expected little-endian numbers"),
+    ("detections/class_id", np.zeros((120,) + (1,) * 8), "expected 1 to 8 dimensions"),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "message"), SHAPES)
+def test_what_has_another_shape_or_type_is_named(path, name, values, message):
+    replace(path, name, values)
+    refused(path, f"/{name}: .*{message}")
+
+
+@pytest.mark.parametrize("value", [7, h5py.Empty("f4")])
+def test_a_dataset_without_rows_or_dimensions_is_named(path, value):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        file["images/id"] = value
+    refused(path, "/images/id: ")
+
+
+def test_a_group_in_the_place_of_a_dataset_is_named(path):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"], file["detections/data"]
+        file.create_group("images/id")
+        file["detections/data"] = np.arange(3)
+    refused(path, "/images/id/bytes: expected a dataset")
+    replace(path, "images/id", np.arange(40))
+    refused(path, "/detections/data: expected a group")
+
+
+def test_a_named_type_in_the_place_of_a_dataset_is_named(path):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        file["images/id"] = np.dtype("i8")
+    refused(path, "/images/id: neither a dataset nor a group")
+
+
+def test_too_many_columns_are_refused(path):
+    with h5py.File(path, "r+") as file:
+        for i in range(1025):
+            file[f"images/columns/{i}"] = 1
+    refused(path, "/images/columns: 1027 columns, at most 1024 expected")
+
+
+# nothing outside is opened
+
+
+@pytest.mark.parametrize("link", [h5py.ExternalLink("other.h5", "/x"), h5py.SoftLink("/images/id")])
+def test_links_are_not_followed(path, link):
+    with h5py.File(path, "r+") as file:
+        del file["images/present"]
+        file["images/present"] = link
+    refused(path, "/images/present: a link, which is not followed")
+
+
+def test_external_storage_is_not_opened(path, tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(1000))
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        file.create_dataset("images/id", (40,), "i8", external=[(str(tmp_path / "raw"), 0, 320)])
+    refused(path, "/images/id: its bytes are in another file, which is not opened")
+
+
+def test_virtual_datasets_are_not_opened(path):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        layout = h5py.VirtualLayout((40,), "i8")
+        layout[:] = h5py.VirtualSource("other.h5", "x", (40,))
+        file.create_virtual_dataset("images/id", layout)
+    refused(path, "/images/id: its bytes are in other datasets, which are not opened")
+
+
+# storage
+
+
+def test_other_filters_are_refused(path):
+    replace(path, "images/id", np.arange(40), compression="lzf")
+    refused(path, r"/images/id: filters \(32000,\), expected shuffle \(2\) and deflate \(1\)")
+
+
+@pytest.mark.parametrize("chunks", [None, (40,)])
+def test_columns_without_a_checksum_are_refused(path, chunks):
+    replace(path, "images/id", np.arange(40), compression=None, chunks=chunks)
+    refused(path, "/images/id: neither compact nor deflated, so without a checksum")
+
+
+def test_chunks_of_parts_of_rows_are_refused(path):
+    replace(path, "detections/xyxy", np.zeros((120, 4)), chunks=(120, 2))
+    refused(
+        path, r"/detections/xyxy: chunks of \(120, 2\) in shape \(120, 4\), expected whole rows"
+    )
+
+
+def test_huge_chunks_are_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        file.create_dataset("images/id", (40,), "i8", chunks=(1 << 22,), maxshape=(None,))
+    refused(path, r"/images/id: chunks of \(4194304,\) .* of at most 16777216 bytes")
+
+
+@pytest.mark.parametrize("rows", [40, 1 << 60])
+def test_chunks_that_are_not_there_are_refused(path, rows):
+    with h5py.File(path, "r+") as file:
+        del file["images/id"]
+        file.create_dataset("images/id", (rows,), "i8", chunks=(10,), compression="gzip")
+    refused(path, "/images/id: .* chunks")
+
+
+def test_rows_that_were_never_written_are_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file["masks/bytes"]
+        file.create_dataset("masks/bytes", (1 << 50,), "u1")
+    refused(path, "/masks/bytes: its 1125899906842624 bytes are not there")
+
+
+def put_chunk(path, name, raw, stored, filter_mask=0):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        values = np.frombuffer(raw, "u1")
+        dataset = file.create_dataset(
+            name, values.shape, "u1", chunks=values.shape, compression="gzip"
+        )
+        dataset.id.write_direct_chunk((0,), stored, filter_mask)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        (zlib.compress(b"1234567"), "chunk 0: damaged: a deflate stream of more than 6 bytes"),
+        (zlib.compress(b"1234"), "chunk 0: damaged: a deflate stream of 4 bytes"),
+        (
+            zlib.compress(b"123456")[:-1],
+            "chunk 0: damaged: a deflate stream of 6 bytes or with a fa",
+        ),
+        (zlib.compress(b"123456") + b"x", "chunk 0: damaged: a deflate stream of 6 bytes or with"),
+        (b"no deflate at all", "chunk 0: damaged: Error -3"),
+    ],
+)
+def test_deflated_bytes_of_another_length_are_refused(path, stored, message):
+    put_chunk(path, "classes/bytes", b"123456", stored)
+    refused(path, f"/classes/bytes: {message}")
+
+
+def test_a_bomb_is_defused(path):
+    bomb = zlib.compress(bytes(1 << 24), 9)
+    put_chunk(path, "classes/bytes", b"123456", bomb)
+    refused(path, "/classes/bytes: chunk 0: damaged: a deflate stream of more than 6 bytes")
+
+
+def test_more_rows_than_deflate_can_hold_are_refused(path):
+    put_chunk(path, "classes/bytes", bytes(1_000_000), b"x" * 100)
+    refused(path, "/classes/bytes: a chunk of 1000000 bytes stored in 100")
+
+
+def test_a_chunk_that_skips_its_filters_is_refused(path):
+    put_chunk(path, "classes/bytes", b"123456", b"123456", filter_mask=1)
+    refused(path, "/classes/bytes: a chunk at row 0 is not valid")
+
+
+# values
+
+
+def first(value):
+    def edit(values):
+        values[0] = value
+
+    return edit
+
+
+def last(value):
+    def edit(values):
+        values[-1] = value
+
+    return edit
+
+
+def backwards(values):
+    values[2] = values[3] + 1
+
+
+VALUES = [
+    ("detections/indptr", backwards, "/detections/indptr: goes backwards"),
+    ("detections/indptr", first(1), "/detections/indptr: begins with 1, expected 0"),
+    ("detections/indptr", last(119), "/detections/indptr: ends with 119, expected 120"),
+    ("detections/indptr", last(1 << 60), "values from 0 to 1152921504606846976, expected 0 to 120"),
+    ("masks/indptr", backwards, "/masks/indptr: goes backwards"),
+    ("masks/indptr", first(-5), "/masks/indptr: values from -5"),
+    ("masks/crop_shapes", first((-1, 4)), "/masks/crop_shapes: values from -1 to"),
+    (
+        "masks/crop_shapes",
+        first((60, 81)),
+        r"/masks: image 0: a crop is outside of its image \(60,",
+    ),
+    ("masks/offsets", first((-1, 0)), "/masks/offsets: values from -1 to"),
+    ("masks/offsets", first((79, 59)), "/masks: image 0: a crop is outside of its image"),
+    (
+        "masks/offsets",
+        first((2**31 - 1, 0)),
+        "/masks/offsets: values from 0 to 2147483647, expecte",
+    ),
+    ("masks/area", first(4801), "/masks: image 0: .* its area is larger than the crop"),
+    ("masks/area", first(-1), "/masks/area: values from -1"),
+    ("images/height", first(0), "/images/height: image 0: 0, and the image has masks"),
+    ("images/width", first(2**31 - 1), "/images/width: values from 80 to 2147483647, expected 0"),
+    ("images/data/flags", first(7), "rows 0 to 3 cannot be of form 7"),
+    (
+        "images/data/flags",
+        first(-3),
+        "/images/data/flags: values from -3 to 1, expected -2 to 65535",
+    ),
+    (
+        "images/data/class_name",
+        first(1),
+        "/detections/data/class_name/bytes: rows 0 to 3 cannot be",
+    ),
+    (
+        "detections/data/flags",
+        first(2),
+        "/detections/data/flags: values from 0 to 2, expected 0 to 1",
+    ),
+    ("images/file_name/bytes", first(0xFF), "/images/file_name/bytes: not UTF-8: .* can't decode"),
+    ("images/metadata/bytes", first(ord("[")), "/images/metadata/bytes: image 0: not JSON: "),
+    ("metadata", first(ord("[")), "/metadata: not JSON: "),
+]
+
+
+@pytest.mark.parametrize(("name", "edit", "message"), VALUES)
+def test_values_that_cannot_be_are_named(path, name, edit, message):
+    with h5py.File(path) as file:
+        is_bool = "bool" in file[name].attrs
+    change(path, name, edit)
+    if is_bool:
+        with h5py.File(path, "r+") as file:
+            file[name].attrs["bool"] = 1
+    refused(path, message)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0, 0)])
+def test_a_crop_of_no_pixels_in_some_bytes_is_named(path, shape):
+    change(path, "masks/crop_shapes", lambda shapes: shapes.__setitem__(4, shape))
+    message = rf"/masks/bytes: image 1, instance 4: a crop of {re.escape(str(shape))} in \d+ bytes"
+    with cm.open(path) as ds, pytest.raises(CorruptFileError, match=message):
+        ds.crop(4)
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "null"])
+def test_metadata_must_be_an_object(path, text):
+    replace(path, "metadata", np.frombuffer(text.encode(), "u1"))
+    kind = type(json.loads(text)).__name__
+    refused(path, f"/metadata: a JSON object expected, not {kind}")
+
+
+# damage
+
+
+def test_a_flipped_bit_in_a_mask_is_found_by_every_way_of_reading(path):
+    with h5py.File(path, "r+") as file:
+        start = file["masks/indptr"][10]
+        file["masks/bytes"][start] ^= 1
+        expected = file["masks/crc"][10]
+    message = (
+        rf"/masks/bytes: image 3, instance 10: crc 0x[0-9a-f]{{8}} found, {expected:#010x} exp"
+    )
+    with cm.open(path) as ds:
+        for read in (
+            lambda: ds.crop(10),
+            lambda: ds.crops([9, 10, 11]),
+            lambda: ds.instance(10),
+            lambda: np.asarray(ds[3].mask),
+        ):
+            with pytest.raises(CorruptFileError, match=f"{path}: {message}"):
+                read()
+        ds.crop(9)
+
+
+def test_bytes_that_are_no_mask_are_found_behind_a_right_crc(path):
+    with h5py.File(path, "r+") as file:
+        start, stop = file["masks/indptr"][10:12]
+        file["masks/bytes"][start:stop] = 240
+    change(path, "masks/crc", lambda crc: crc.__setitem__(10, zlib.crc32(b"\xf0" * (stop - start))))
+    with cm.open(path) as ds, pytest.raises(CorruptFileError, match="image 3, instance 10: "):
+        ds.crop(10)
+
+
+def test_an_instance_without_a_mask_is_named(tmp_path):
+    path = tmp_path / "some.h5"
+    with cm.create(path) as out:
+        out.append(full(2))
+        out.append(boxes(3))
+    with cm.open(path) as ds:
+        for read in (lambda: ds.crop(3), lambda: ds.crops([2, 3]), lambda: ds.instance(3)):
+            with pytest.raises(InvalidMaskError, match=r"image 1, instance [23]: has no mask"):
+                read()
+
+
+def test_every_cut_of_a_file_is_refused(path):
+    whole = path.read_bytes()
+    for size in [*range(0, 600, 7), *range(600, len(whole), 997), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(CompactMaskError, match=re.escape(str(path))):
+            read_everything(path)
+
+
+def test_a_file_that_is_cut_while_it_is_open_is_refused(path):
+    with cm.open(path) as ds:
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(
+            CorruptFileError, match=rf"{path}: \d+ bytes expected at \d+, the file "
+        ):
+            ds.crop(10)
+
+
+FLIPS = """
+import random, sys
+import numpy as np
+from compactmask.errors import CompactMaskError
+sys.path.insert(0, sys.argv[2])
+from test_hdf5_bad_files import read_everything
+import compactmask as cm
+path, whole = sys.argv[1], bytearray(open(sys.argv[1], "rb").read())
+expected = [np.asarray(d.mask).tobytes() for d in cm.open(path)]
+random.seed(0)
+found = silent = 0
+for _ in range(300):
+    at = random.randrange(len(whole))
+    bit = 1 << random.randrange(8)
+    whole[at] ^= bit
+    open(path, "wb").write(whole)
+    try:
+        read_everything(path)
+        assert [np.asarray(d.mask).tobytes() for d in cm.open(path)] == expected
+        silent += 1
+    except CompactMaskError:
+        found += 1
+    whole[at] ^= bit
+print(found, silent)
+"""
+
+
+def test_no_flipped_bit_anywhere_gives_a_wrong_mask(path):
+    from pathlib import Path
+
+    ran = subprocess.run(
+        [sys.executable, "-c", FLIPS, path, Path(__file__).parent],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found, silent = map(int, ran.stdout.split())
+    assert found > 200
+    assert found + silent == 300
+
+
+@pytest.mark.parametrize("itemsize", [1, 2, 4, 8])
+def test_filters_undo_each_other(itemsize):
+    raw = np.random.default_rng(0).integers(0, 9, 800, dtype=np.uint8).tobytes()
+    stored = filters.deflated(filters.shuffled(raw, itemsize))
+    assert filters.unshuffled(filters.inflated(stored, 800), itemsize) == raw
+
+
+def test_rows_of_no_values_are_read_as_such(path):
+    replace(path, "detections/data/flags", np.zeros((120, 0)))
+    with cm.open(path) as ds:
+        assert ds.detections["flags"].shape == (120, 0)
+        assert ds[1].data["flags"].shape == (3, 0)
