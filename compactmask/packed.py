@@ -30,16 +30,27 @@ class Masks(Protocol):
     """What a set of masks tells without its packed bytes, and how to get at those."""
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        """Number of masks."""
+
     @property
-    def image_shape(self) -> tuple[int, int]: ...
+    def image_shape(self) -> tuple[int, int]:
+        """``(H, W)`` in pixels."""
+
     @property
-    def offsets(self) -> Int32Array: ...
+    def offsets(self) -> Int32Array:
+        """``(n, 2)`` int32, ``(x, y)`` of each crop's top left pixel."""
+
     @property
-    def crop_shapes(self) -> Int32Array: ...
+    def crop_shapes(self) -> Int32Array:
+        """``(n, 2)`` int32, ``(h, w)`` of each crop."""
+
     @property
-    def area(self) -> npt.NDArray[np.uint32]: ...
-    def load(self) -> Packed: ...
+    def area(self) -> npt.NDArray[np.uint32]:
+        """``(n,)`` uint32, True pixels of each mask."""
+
+    def load(self) -> Packed:
+        """Return the masks with their bytes."""
 
 
 class Packed(bytes):

@@ -47,6 +47,27 @@ def jumps(rng, h, w):
     return (y >= start) & (y < stop)
 
 
+def walks(rng, h, w):
+    """Let edges rest, drift, jump just as far as is near or a little further, come and go."""
+    edges, columns = np.empty(0, int), []
+    while len(columns) < w:
+        if rng.random() < 0.5:
+            reach = rng.choice([1, 2, 12, 14, 40])
+            edges = edges + rng.integers(-reach, reach + 1, len(edges)) * rng.integers(0, 2)
+        if rng.random() < 0.3:
+            near = rng.choice(edges) if len(edges) and rng.random() < 0.7 else rng.integers(h + 1)
+            edges = np.append(edges, near + rng.integers(-9, 10, 2))
+        if len(edges) and rng.random() < 0.2:
+            edges = np.delete(np.sort(edges), rng.integers(len(edges) - 1) + np.arange(2))
+        edges = np.unique(np.clip(edges, 0, h))
+        edges = edges[: len(edges) // 2 * 2]
+        columns += [edges] * rng.choice([1, 1, 2, 13])
+    mask = np.zeros((h + 1, w), int)
+    for x, rows in enumerate(columns[:w]):
+        mask[rows, x] = 1
+    return np.cumsum(mask, axis=0)[:h] % 2 == 1
+
+
 def rectangle(rng, h, w):
     mask = np.zeros((h, w), bool)
     (top, bottom), (left, right) = np.sort(rng.integers(0, h + 1, 2)), rng.integers(0, w + 1, 2)
@@ -87,6 +108,7 @@ KINDS = (
     checkerboard,
     stripes,
     jumps,
+    walks,
     rectangle,
     pixel,
     row,

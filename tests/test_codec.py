@@ -6,7 +6,7 @@ import reference
 from blocks import encode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from strategies import KINDS, masks
+from strategies import KINDS, masks, walks
 
 from compactmask._kernels.dense import decode_crop
 from compactmask.errors import InvalidMaskError
@@ -36,6 +36,19 @@ def test_large_masks_of_every_kind_are_canonical_too(kind, shape):
     data = encode(mask)
     assert data == reference.encode(mask)
     assert np.array_equal(decode_crop(data, *shape), mask)
+
+
+@pytest.mark.parametrize("h", [60, 300, 3000])
+def test_lines_that_change_in_every_way_have_the_canonical_operations(h):
+    rng = np.random.default_rng(h)
+    operations = set()
+    for _ in range(60):
+        mask = walks(rng, h, 80)
+        data = encode(mask)
+        assert data == reference.encode(mask)
+        assert np.array_equal(decode_crop(data, *mask.shape), mask)
+        operations |= set(data) if data[0] != 241 else set()
+    assert operations >= set(range(242, 256))
 
 
 @pytest.mark.parametrize(

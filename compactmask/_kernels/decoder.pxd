@@ -28,7 +28,7 @@ cdef class Decoder:
     cdef Status move_edges(
         self, const uint8_t* symbols, Py_ssize_t n, Py_ssize_t m, Py_ssize_t* place, Edges mask
     ) noexcept nogil
-    cdef Status move_pairs(
-        self, const uint8_t* symbols, Py_ssize_t columns, Edges mask
+    cdef Status move_columns(
+        self, const uint8_t* symbols, Py_ssize_t columns, Py_ssize_t m, Edges mask
     ) noexcept nogil
     cdef Status reserve(self, Py_ssize_t n) noexcept nogil

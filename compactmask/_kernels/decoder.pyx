@@ -269,72 +269,68 @@ cdef class Decoder:
         `place` becomes the edge after the last one moved, or on failure the symbol at fault.
         """
         cdef:
-            const uint8_t* first = symbols
-            Py_ssize_t j = place[0], columns, n_before = mask.n
+            Py_ssize_t j = place[0], k = 0, columns, room = mask.w - mask.column
             int32_t* line = self.line
             uint16_t* moves = self.moves
             Step move
             Status status
-        if m == 2 and j == 0:
-            columns = min(n // 2, <Py_ssize_t>(mask.w - mask.column))
-            status = self.move_pairs(symbols, columns, mask)
+        if j == 0:
+            columns = min(n // m, room)
+            status = self.move_columns(symbols, columns, m, mask)
             if status != OK:
-                place[0] = mask.n - n_before + 1
+                place[0] = m * (columns - room + mask.w - mask.column) - 1
                 return status
-            symbols += 2 * columns
-            n -= 2 * columns
-        while n > 0:
-            move = self.tables.steps[moves[j]][symbols[0]]
+            k = columns * m
+        while k < n:
+            move = self.tables.steps[moves[j]][symbols[k]]
             line[j] += move.d
             moves[j] = move.moves
             j += 1
-            symbols += 1
-            n -= 1
+            k += 1
             if j == m:
                 status = finish_column(line, m, mask)
                 if status != OK:
-                    place[0] = symbols - first - 1
+                    place[0] = k - 1
                     return status
                 j = 0
         place[0] = j
         return OK
 
-    cdef Status move_pairs(
-        self, const uint8_t* symbols, Py_ssize_t columns, Edges mask
+    cdef Status move_columns(
+        self, const uint8_t* symbols, Py_ssize_t columns, Py_ssize_t m, Edges mask
     ) noexcept nogil:
-        """Apply symbols to a line of two edges, most lines of all, for whole columns."""
+        """Apply symbols to the line of `m` edges for whole columns that the crop has room for."""
         cdef:
             const Tables* table = self.tables
-            int32_t top = self.line[0], bottom = self.line[1]
-            uint16_t of_top = self.moves[0], of_bottom = self.moves[1]
+            int32_t* line = self.line
+            uint16_t* moves = self.moves
             int32_t* at
+            int32_t row, before, h = mask.h
             Py_ssize_t* start = mask.start + mask.column
-            Py_ssize_t k, n = mask.n
+            Py_ssize_t k, j
             Step move
-            bint is_valid = True
-        if mask.reserve(2 * columns) != OK:
+            bint is_sorted
+        if mask.reserve(columns * m) != OK:
             return NO_MEMORY
-        at = mask.at + n
+        at = mask.at + mask.n
         for k in range(columns):
-            move = table.steps[of_top][symbols[2 * k]]
-            top += move.d
-            of_top = move.moves
-            move = table.steps[of_bottom][symbols[2 * k + 1]]
-            bottom += move.d
-            of_bottom = move.moves
-            is_valid = (top >= 0) & (top < bottom) & (bottom <= mask.h)
-            if not is_valid:
-                break
-            at[2 * k] = top
-            at[2 * k + 1] = bottom
-            start[k + 1] = n + 2 * k + 2
-        self.line[0], self.line[1] = top, bottom
-        self.moves[0], self.moves[1] = of_top, of_bottom
-        if not is_valid:
-            columns = k
-        mask.n += 2 * columns
-        mask.column += <int32_t>columns
-        return OK if is_valid else BAD_ORDER
+            before = -1
+            is_sorted = True
+            for j in range(m):
+                move = table.steps[moves[j]][symbols[j]]
+                moves[j] = move.moves
+                row = line[j] + move.d
+                line[j] = at[j] = row
+                is_sorted &= row > before
+                before = row
+            if not is_sorted or before > h:
+                return BAD_ORDER
+            symbols += m
+            at += m
+            mask.n += m
+            mask.column += 1
+            start[k + 1] = mask.n
+        return OK
 
     cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil:
         """Unpack the fallback: run lengths as numbers, background first."""

@@ -130,7 +130,7 @@ cdef class _Pixels:
             above = 0
             for g in range(bands):
                 word = words[g * pitch]
-                changes = word ^ (word << 1 | above)
+                changes = word ^ ((word & 0x7FFFFFFFFFFFFFFFULL) << 1 | above)
                 above = word >> 63
                 while changes != 0:
                     at[n] = <int32_t>(64 * g) + lowest_bit(changes)
@@ -427,8 +427,7 @@ cdef object painted(Edges mask):
     cdef Py_buffer pixels
     result = _zeros((mask.h, mask.w), _bool)
     PyObject_GetBuffer(result, &pixels, PyBUF_WRITABLE)
-    with nogil:
-        paint(mask, <uint8_t*>pixels.buf, mask.w)
+    paint(mask, <uint8_t*>pixels.buf, mask.w)
     PyBuffer_Release(&pixels)
     return result
 

@@ -11,7 +11,7 @@ every node is a word. Between stretches operations change which edges the line h
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport abs, free, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from compactmask._kernels.edges cimport Edges
@@ -51,6 +51,10 @@ cdef extern from "moves.h":
 choose_moves()
 
 
+cdef inline int32_t apart(int32_t a, int32_t b) noexcept nogil:
+    return a - b if a > b else b - a
+
+
 cdef inline bint is_near(const int32_t* rows, const int32_t* before, Py_ssize_t n) noexcept nogil:
     """Tell whether symbols alone lead from one column of `n` edges to the next."""
     cdef Py_ssize_t k
@@ -58,7 +62,7 @@ cdef inline bint is_near(const int32_t* rows, const int32_t* before, Py_ssize_t 
     if n == 2:
         return True
     for k in range(n):
-        result &= abs(<int>(rows[k] - before[k])) <= NEAR
+        result &= apart(rows[k], before[k]) <= NEAR
     return result
 
 
@@ -66,9 +70,9 @@ cdef inline int32_t distance(
     const int32_t* line, Py_ssize_t m, const int32_t* rows, Py_ssize_t n
 ) noexcept nogil:
     """Sum how far the next two edges of each are apart, or the next one where that is all."""
-    cdef int32_t result = abs(<int>(line[0] - rows[0]))
+    cdef int32_t result = apart(line[0], rows[0])
     if m > 1 and n > 1:
-        result += abs(<int>(line[1] - rows[1]))
+        result += apart(line[1], rows[1])
     return result
 
 
@@ -133,7 +137,7 @@ cdef class Encoder:
         while i < m or j < n:
             change = self.choose(rows + j, n - j, self.line + i, m - i)
             if change == KEEP:
-                cost += 2 * (abs(<int>(rows[j] - self.line[i])) > NEAR)
+                cost += 2 * (apart(rows[j], self.line[i]) > NEAR)
                 above = self.line[i]
                 i += 1
                 j += 1
@@ -266,24 +270,21 @@ cdef class Encoder:
             const Tables* table = self.tables
             uint8_t* out = self.out + self.n_out
             uint8_t code, longer
-            bint is_new
         while symbols < end:
             if symbols[0] >= SYMBOLS:
                 out[0] = SYMBOL_OP
                 out = put_varint(out + 1, symbols[0] - SYMBOLS)
                 symbols += 1
                 continue
-            # without a branch for where words end, which nothing can foresee
             code = <uint8_t>symbols[0]
             symbols += 1
-            out[0] = code
             while symbols < end and symbols[0] < SYMBOLS:
                 longer = table.longer[code][symbols[0]]
-                is_new = longer == 0
-                out += is_new
-                code = <uint8_t>symbols[0] if is_new else longer
-                out[0] = code
+                if longer == 0:
+                    break
+                code = longer
                 symbols += 1
+            out[0] = code
             out += 1
         self.n_out = out - self.out
 
@@ -385,12 +386,14 @@ cdef int64_t put_runs(Edges mask, uint8_t* out) noexcept nogil:
         for k in range(mask.start[column], mask.start[column + 1], 2):
             if origin + mask.at[k] != end or end == 0:
                 if end > 0:
-                    total += put_run(&out, begin - done) + put_run(&out, end - begin)
+                    total += put_run(&out, begin - done)
+                    total += put_run(&out, end - begin)
                     done = end
                 begin = origin + mask.at[k]
             end = origin + mask.at[k + 1]
     if end > 0:
-        total += put_run(&out, begin - done) + put_run(&out, end - begin)
+        total += put_run(&out, begin - done)
+        total += put_run(&out, end - begin)
     if end < pixels:
         total += put_run(&out, pixels - end)
     return total

@@ -1,0 +1,43 @@
+# What people and .ci/run call. PYTHON is the interpreter of the environment to work in.
+PYTHON ?= python
+
+.PHONY: develop test debug lint format types doctest bench smoke dist clean
+
+develop:        ## install editable, with everything for development
+	$(PYTHON) -m pip install --editable ".[dev]"
+
+test:           ## the whole suite on the installed build
+	$(PYTHON) -m pytest
+
+debug:          ## the whole suite on a build that checks bounds and overflow, in an environment of its own
+	$(PYTHON) -m venv build/debug-venv
+	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]"
+	build/debug-venv/bin/python -m pytest
+
+lint:           ## style, unused names, docstrings
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+types:          ## mypy, strict; the link brings formats/ along
+	$(PYTHON) -m mypy
+
+doctest:        ## every example in a docstring
+	$(PYTHON) -m pytest --doctest-modules --pyargs compactmask compactmask.formats
+
+bench:          ## all benchmarks against the rivals, as a Markdown report
+	$(PYTHON) -m benchmarks
+
+smoke:          ## one quick pass of the benchmarks
+	$(PYTHON) -m benchmarks --smoke
+
+dist:           ## sdist and wheel, checked for what they must and must not hold
+	rm -rf dist
+	$(PYTHON) -m build
+	$(PYTHON) tests/check_dist.py dist
+
+clean:
+	rm -rf build dist *.egg-info compactmask/_kernels/*.c compactmask/_kernels/*.so
