@@ -47,6 +47,7 @@ times longer than ours. The first column is ours, noise is that of the ratio tha
 - **COCO string to area**: strings in, areas out: `from_coco_rle(rles).area`, pycocotools'
   public `area(rles)`.
 - **to_dense**: the frames of one image in a new array; **to_dense(out=)** into one that is reused.
+  rlemasklib decodes frame by frame, each dropped before the next, so it reuses memory, too.
 - **area**: of masks that are there; ours is a column, pycocotools' parses its strings again.
 """
 

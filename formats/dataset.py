@@ -296,6 +296,8 @@ class SegmentationDataset:
 
 
 def _position(index: SupportsIndex, length: int, noun: str) -> int:
+    if type(index) is int and 0 <= index < length:
+        return index
     position = operator.index(index)
     if position < 0:
         position += length

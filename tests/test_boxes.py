@@ -1,5 +1,7 @@
 """Boxes from outside become crops inside the image, as supervision cuts them."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import reference
@@ -27,6 +29,17 @@ def test_any_finite_box_is_a_crop_inside_the_image_or_none(sides, shape):
         wanted = expected(box, shape)
         assert row[: len(wanted)] == wanted
         assert len(wanted) == 4 or row[2] == row[0] - 1
+
+
+@pytest.mark.parametrize("fraction", [0, 0.5])
+def test_every_way_to_lie_at_a_side_of_the_image_is_cut_the_same(fraction):
+    shape = (4, 5)
+    across, down = ([-2, -1, 0, 1, side - 1, side, side + 1] for side in (5, 4))
+    sides = np.array(list(product(across, down, across, down))) + fraction
+    for box, row in zip(sides.tolist(), clip(sides.astype(float), *shape).tolist(), strict=True):
+        wanted = expected(box, shape)
+        assert row[: len(wanted)] == wanted
+        assert (row[2] < row[0]) == (len(wanted) == 2)
 
 
 @given(st.data(), shapes())

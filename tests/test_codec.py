@@ -212,6 +212,41 @@ def test_bad_bytes_are_refused_with_where_and_what(h, w, data, message):
         reference.decode(data, h, w)
 
 
+ZEROS = {
+    "word": lambda n: codes((0,) * n),
+    "symbols": lambda n: b"\x00" * n,
+    "still": lambda n: b"\xfc\x01",
+    "stills": lambda n: b"\xfc\x03",
+}
+
+
+@pytest.mark.parametrize("zeros", ZEROS.values(), ids=ZEROS)
+@pytest.mark.parametrize(
+    ("line", "n"),
+    [
+        (ADD + b"\xf8\x00\x00", 4),
+        (b"\xf6\x02\x01\xf6\x01\x02", 4),
+        (2 * ADD, 4),
+        (b"\xf6\x02\x01" + ADD + b"\xf8\x01\x00", 6),
+    ],
+    ids=["touching segments", "overlapping segments", "twice the same segment", "three segments"],
+)
+def test_a_line_out_of_order_is_refused_however_the_column_is_completed(line, n, zeros):
+    data = line + zeros(n)
+    message = "completes column 0 with edges outside 0 to 9 or out of order"
+    with pytest.raises(InvalidMaskError, match=message):
+        decode_crop(data, 9, 3)
+    with pytest.raises(reference.RejectedError):
+        reference.decode(data, 9, 3)
+
+
+@pytest.mark.parametrize("moves", [(0, 1), (1, 0), (2, 0)])
+def test_an_edge_that_moves_onto_another_or_out_of_the_crop_is_refused(moves):
+    for data in (ADD + codes(moves), ADD + bytes(moves)):
+        with pytest.raises(InvalidMaskError, match="completes column 0 with edges outside 0 to 3"):
+            decode_crop(data, 3, 1)
+
+
 @pytest.mark.parametrize(("h", "w"), [(0, 1), (1, 0), (-1, 5), (5, -1), (1 << 16, 1 << 16)])
 def test_a_crop_without_pixels_or_with_too_many_is_refused_before_its_bytes(h, w):
     with pytest.raises(InvalidMaskError, match=rf"crop \({h}, {w}\): sides of 1 to 1048576"):

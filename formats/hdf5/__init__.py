@@ -1,20 +1,31 @@
-"""The HDF5 format of this package: see HDF5.md beside this folder."""
+"""The HDF5 format of this package: see HDF5.md beside this folder.
+
+Reading loads nothing of the writer; its names are resolved when they are first used (PEP 562).
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from compactmask.errors import FormatError
 
 from ..dataset import SegmentationDataset
 from .source import Hdf5Source
-from .writer import Mode, Writer, create
 
 if TYPE_CHECKING:
     from supervision import Detections
 
+    from .writer import Mode, Writer, create
+
 __all__ = ["Mode", "Writer", "create", "load", "open", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Mode", "Writer", "create"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".writer", __name__), name)
 
 
 def open(path: str | os.PathLike[str]) -> SegmentationDataset:
@@ -61,6 +72,8 @@ def save(
     --------
     compactmask.create : What may be stored, and what is refused.
     """
+    from .writer import create
+
     with create(path, "w") as out:
         out.append(detections, image_shape=image_shape)
 

@@ -311,6 +311,17 @@ class MaskBytes:
             start = number * step + end
         return b"".join(parts)
 
+    def positions(self, indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Tell where in the file each mask stands in one piece as it is; -1 where it does not."""
+        extent = self.extent
+        starts, lasts = indptr[:-1], np.maximum(indptr[1:] - 1, indptr[:-1])
+        if extent.inline is not None or extent.deflated:
+            return np.full(len(starts), -1)
+        numbers = starts // extent.chunk_rows
+        is_split = numbers != lasts // extent.chunk_rows
+        offsets = np.array((*extent.offsets, 0))
+        return np.where(is_split, -1, offsets[numbers] + starts - numbers * extent.chunk_rows)
+
     def _read(self, number: int, begin: int, end: int) -> bytes:
         extent = self.extent
         if extent.inline is not None:

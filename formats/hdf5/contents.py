@@ -120,19 +120,15 @@ class Contents:
             return None
         start, stop = self.detection_indptr.range(i)
         shape = self._side("height", i), self._side("width", i)
-        return self._existing_masks().lazy(start, stop, shape, i)
-
-    def crop(self, k: int) -> npt.NDArray[np.bool_]:
-        """Read the crop of an instance."""
-        return self._existing_masks().crop(k)
+        return self.existing_masks().lazy(start, stop, shape, i)
 
     def crops(self, ks: list[int]) -> list[npt.NDArray[np.bool_]]:
         """Read the crops of several instances."""
-        return self._existing_masks().crops(ks) if ks else []
+        return self.existing_masks().crops(ks) if ks else []
 
     def instance(self, k: int) -> Instance:
         """Read an instance."""
-        masks = self._existing_masks()
+        masks = self.existing_masks()
         crop = masks.crop(k)
         image = self.detection_indptr.find(k)
         class_id = None
@@ -177,11 +173,11 @@ class Contents:
             self._starts("masks/indptr", m, packed.shape[0]),
             MaskBytes(packed, self._handle, self._cache),
             self.detection_indptr,
-            self._cache,
-            self.path,
+            self._handle,
         )
 
-    def _existing_masks(self) -> MaskStore:
+    def existing_masks(self) -> MaskStore:
+        """Give the masks, or refuse where no image has any."""
         if self.mask_store is None:
             raise InvalidMaskError(f"{self.path}: no image has masks")
         return self.mask_store

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from compactmask._kernels.dense import decode_crop
 
+from compactmask._kernels.dense import decode_crop
 from compactmask.errors import CorruptFileError, InvalidMaskError
 from compactmask.packed import LazyPacked, Packed
 
 from . import schema
-from .column import ChunkCache, Column, Indptr, MaskBytes
+from .column import Column, Indptr, MaskBytes
+from .handle import Handle
 
 BoolMask = npt.NDArray[np.bool_]
 
 BLOCK_ROWS = schema.CHUNK_ROWS
+MAX_BLOCKS = 128
 ENTRY = struct.Struct("<qqiiI")
-ENTRY_DTYPE = np.dtype(
-    [("start", "<i8"), ("stop", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")]
-)
+ENTRY_DTYPE = np.dtype([("at", "<i8"), ("size", "<i8"), ("h", "<i4"), ("w", "<i4"), ("crc", "<u4")])
 
 
 class MaskStore:
@@ -38,13 +38,11 @@ class MaskStore:
         The packed masks.
     images : Indptr
         The first instance of each image.
-    cache : ChunkCache
-        Keeps tables of entries.
-    path : str
+    handle : Handle
         The file.
     """
 
-    __slots__ = ("_cache", "_columns", "_images", "_path", "indptr", "packed")
+    __slots__ = ("_blocks", "_columns", "_handle", "_images", "indptr", "packed")
 
     def __init__(
         self,
@@ -52,24 +50,27 @@ class MaskStore:
         indptr: Indptr,
         packed: MaskBytes,
         images: Indptr,
-        cache: ChunkCache,
-        path: str,
+        handle: Handle,
     ) -> None:
         self._columns = columns
         self.indptr = indptr
         self.packed = packed
         self._images = images
-        self._cache = cache
-        self._path = path
+        self._handle = handle
+        self._blocks: dict[int, bytes] = {}
 
     def crop(self, k: int) -> BoolMask:
         """Read the crop of instance ``k``."""
-        number, row = divmod(k, BLOCK_ROWS)
-        entries = self._cache.get("entries", number) or self._read_entries(number)
-        start, stop, h, w, crc = ENTRY.unpack_from(entries, row * ENTRY.size)
+        number = k // BLOCK_ROWS
+        entries = self._blocks.get(number) or self._read_entries(number)
+        at, size, h, w, crc = ENTRY.unpack_from(entries, k % BLOCK_ROWS * ENTRY.size)
         if not h:
             raise InvalidMaskError(f"{self._where(k)}: has no mask")
-        return self._decode(k, self.packed.read(start, stop), h, w, crc)
+        if at >= 0:
+            data = self._handle.read(at, size)
+        else:
+            data = self._bytes(self.indptr.bounds(k, k + 1))
+        return self._decode(k, data, h, w, crc)
 
     def crops(self, ks: list[int]) -> list[BoolMask]:
         """Read several crops; the bytes of instances that follow each other in one go."""
@@ -96,7 +97,7 @@ class MaskStore:
             or (area > crop_shapes.prod(axis=1, dtype=np.int64)).any()
         ):
             raise CorruptFileError(
-                f"{self._path}: /masks: image {image}: a crop is outside of "
+                f"{self._handle.path}: /masks: image {image}: a crop is outside of "
                 f"its image {image_shape}, or its area is larger than the crop"
             )
 
@@ -111,7 +112,7 @@ class MaskStore:
             try:
                 return Packed.from_columns(image_shape, offsets, crop_shapes, area, relative, data)
             except InvalidMaskError as error:
-                raise CorruptFileError(f"{self._path}: image {image}: {error}") from None
+                raise CorruptFileError(f"{self._handle.path}: image {image}: {error}") from None
 
         return LazyPacked(
             image_shape, offsets.copy(), crop_shapes.copy(), area.astype(np.uint32), fetch
@@ -156,7 +157,7 @@ class MaskStore:
             )
 
     def _where(self, k: int) -> str:
-        return f"{self._path}: /masks/bytes: image {self._images.find(k)}, instance {k}"
+        return f"{self._handle.path}: /masks/bytes: image {self._images.find(k)}, instance {k}"
 
     def _read_entries(self, number: int) -> bytes:
         """Gather what decoding needs of one instance, so that one look-up finds it."""
@@ -165,7 +166,7 @@ class MaskStore:
         stop = min(start + BLOCK_ROWS, len(crop_shapes))
         table = np.empty(stop - start, ENTRY_DTYPE)
         indptr = self.indptr.bounds(start, stop)
-        table["start"], table["stop"] = indptr[:-1], indptr[1:]
+        table["at"], table["size"] = self.packed.positions(indptr), np.diff(indptr)
         shapes = crop_shapes.rows(start, stop)
         table["h"], table["w"] = shapes[:, 0], shapes[:, 1]
         table["crc"] = self._columns["crc"].rows(start, stop)
@@ -179,6 +180,7 @@ class MaskStore:
                 f"{self._where(k)}: a crop of {tuple(shapes[at].tolist())} "
                 f"in {indptr[at + 1] - indptr[at]} bytes"
             )
-        entries = table.tobytes()
-        self._cache.put("entries", number, entries, len(entries))
+        if len(self._blocks) == MAX_BLOCKS:
+            self._blocks.clear()
+        self._blocks[number] = entries = table.tobytes()
         return entries

@@ -91,12 +91,12 @@ class Hdf5Source:
     @property
     def n_images(self) -> int:
         """Number of images."""
-        return self._opened().n_images
+        return (self._contents or self._opened()).n_images
 
     @property
     def n_detections(self) -> int:
         """Number of instances."""
-        return self._opened().n_detections
+        return (self._contents or self._opened()).n_detections
 
     @property
     def images(self) -> Columns:
@@ -126,7 +126,9 @@ class Hdf5Source:
 
     def crop(self, k: int) -> npt.NDArray[np.bool_]:
         """Read the crop of instance ``k``."""
-        return self._opened().crop(k)
+        contents = self._contents or self._opened()
+        masks = contents.mask_store or contents.existing_masks()
+        return masks.crop(k)
 
     def crops(self, ks: list[int]) -> list[npt.NDArray[np.bool_]]:
         """Read the crops of several instances."""

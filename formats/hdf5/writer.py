@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
+from compactmask import __version__
 from compactmask.errors import CompactMaskError, FormatError
 
 from . import schema
@@ -289,4 +289,4 @@ def create(
 
 
 def _writer_name() -> str:
-    return f"compactmask {version('compactmask')}"
+    return f"compactmask {__version__}"

@@ -1,0 +1,136 @@
+"""What a `CompactMask` gives back: pixels, COCO RLEs, supervision's own masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from compactmask import _check
+from compactmask._kernels import coco_string, dense
+from compactmask._storage import StoredMask
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Export(StoredMask):
+    """The methods that take masks out."""
+
+    __slots__ = ()
+
+    def to_supervision(self) -> sv.CompactMask:
+        """Return the same masks and crops as a plain `supervision.CompactMask`.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> type(CompactMask.empty((4, 4)).to_supervision())
+        <class 'supervision.detection.compact_mask.CompactMask'>
+        """
+        return sv.CompactMask(
+            self._rles, self._crop_shapes.copy(), self._offsets.copy(), self.image_shape
+        )
+
+    def to_coco_rle(self, compressed: bool = True) -> list[dict[str, Any]]:
+        """Return every mask as a COCO RLE of the full image.
+
+        Parameters
+        ----------
+        compressed : bool
+            Counts as a string, byte for byte what pycocotools writes, else as a list of
+            run lengths, background first, column-major.
+
+        Returns
+        -------
+        list of dict
+            ``{"size": [H, W], "counts": ...}``.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> mask = CompactMask.from_dense(np.eye(3, dtype=bool)[None])
+        >>> mask.to_coco_rle()
+        [{'size': [3, 3], 'counts': '013000'}]
+        >>> mask.to_coco_rle(compressed=False)[0]["counts"]
+        [0, 1, 3, 1, 3, 1]
+        """
+        height, width = self.image_shape
+        counts = (
+            coco_string.strings(self._packed)
+            if compressed
+            else [run.tolist() for run in coco_string.counts(self._packed)]
+        )
+        return [{"size": [height, width], "counts": item} for item in counts]
+
+    def to_dense(self, out: BoolArray | None = None) -> BoolArray:
+        """Decode every mask into a full frame.
+
+        Parameters
+        ----------
+        out : ndarray of bool, shape (n, H, W), optional
+            Where to; C-contiguous. A buffer that is used again saves most of the time.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, H, W)
+            `out`, or a new array.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.ones((1, 2, 2), bool)).to_dense().tolist()
+        [[[True, True], [True, True]]]
+        """
+        if out is None:
+            out = np.zeros(self.shape, np.bool_)
+            frames = out.view(np.uint8)
+        else:
+            frames = _check.frames_out(out, self.shape)
+            frames[:] = 0
+        dense.decode(self._packed, np.arange(len(self), dtype=np.int64), frames)
+        return out
+
+    def crop(self, index: int) -> BoolArray:
+        """Decode the crop of one mask.
+
+        Parameters
+        ----------
+        index : int
+            Which; negative ones count from the end.
+
+        Returns
+        -------
+        ndarray of bool, shape (h, w)
+            Its pixels from ``offsets[index]`` on.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.eye(5, dtype=bool)[None, 1:]).crop(0).shape
+        (4, 4)
+        """
+        return dense.crop(self._packed, index)
+
+    def crops(self, indices: npt.ArrayLike | slice | None = None) -> list[BoolArray]:
+        """Decode the crops of several masks.
+
+        Parameters
+        ----------
+        indices : slice or array_like of int or bool, optional
+            Which, in that order; all of them without.
+
+        Returns
+        -------
+        list of ndarray of bool, each (h, w)
+            Their pixels.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> [crop.shape for crop in CompactMask.from_dense(np.ones((2, 3, 4), bool)).crops()]
+        [(3, 4), (3, 4)]
+        """
+        chosen = _check.indices(slice(None) if indices is None else indices, len(self))
+        return dense.crops(self._packed, chosen)
