@@ -11,7 +11,6 @@ from strategies import shapes, stacks, stacks_and_boxes
 from compactmask import _check
 from compactmask._kernels import geometry
 from compactmask._nearest import nearest_source
-from compactmask.mask import _first_at
 from compactmask.packed import Packed
 
 
@@ -21,9 +20,12 @@ def pack_in(frames, boxes):
 
 
 def resample(block, shape):
-    h, w = block.image_shape
-    rows, columns = nearest_source(h, shape[0]), nearest_source(w, shape[1])
-    return Packed(geometry.resample(block, _first_at(rows, h), _first_at(columns, w), columns))
+    tables, sources = [], []
+    for old, new in zip(block.image_shape, shape, strict=True):
+        source = nearest_source(old, new)
+        tables.append(np.searchsorted(source, np.arange(old + 1)).astype(np.int32))
+        sources.append(source)
+    return Packed(geometry.resample(block, *tables, sources[1]))
 
 
 @given(stacks_and_boxes(min_n=1))
