@@ -20,7 +20,7 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 MACROS = [] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
-OPTIMISE = [] if sys.platform == "win32" else ["-O1" if DEBUG else "-O3"]
+FLAGS = ["-O1", "-g", "-Wno-int-conversion"] if DEBUG else ["-O3", "-g0"]
 
 
 def extension(source: Path) -> Extension:
@@ -29,7 +29,7 @@ def extension(source: Path) -> Extension:
         ".".join(source.with_suffix("").parts),
         [source.as_posix()],
         define_macros=MACROS,
-        extra_compile_args=OPTIMISE,
+        extra_compile_args=[] if sys.platform == "win32" else FLAGS,
         depends=[header.as_posix() for header in HEADERS],
     )
     result.cython_directives = DIRECTIVES
