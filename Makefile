@@ -12,7 +12,7 @@ test:           ## the whole suite on the installed build
 debug:          ## the whole suite on a build that checks bounds and overflow, in an environment of its own
 	$(PYTHON) -m venv build/debug-venv
 	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]"
-	build/debug-venv/bin/python -m pytest
+	build/debug-venv/bin/pytest
 
 lint:           ## style, unused names, docstrings
 	$(PYTHON) -m ruff check .
