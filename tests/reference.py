@@ -69,6 +69,7 @@ def decode(data, h, w):
         return np.repeat(values, lengths).reshape(w, h).T
 
     line, moved, columns = [], 0, []  # an edge is [position, newer move, older move]
+    settled = 0  # edges that CUT and ADD at this boundary may not go back to
 
     def finish():
         rows = [edge[0] for edge in line]
@@ -93,13 +94,17 @@ def decode(data, h, w):
         op = data[at]
         at += 1
         if op < 236:
+            settled = 0
             for symbol in WORDS[op]:
                 move(symbol)
             continue
         if op == 253:
+            settled = 0
             move(24 + number(LARGEST_SYMBOL))
             continue
         require(op > 241 and moved == 0)
+        if op in (252, 254, 255):
+            settled = 0
         if op in (252, 254):
             count = number(w - len(columns))
             require(count > 0)
@@ -117,6 +122,8 @@ def decode(data, h, w):
                 line.append([y, 0, 0])
         else:
             k = 4 + number(2 * h + 2) if op in (250, 251) else (op - 242) % 4
+            require(k >= settled)
+            settled = k if op < 246 or op == 250 else k + 2
             if op < 246 or op == 250:
                 require(k + 2 <= len(line))
                 del line[k : k + 2]

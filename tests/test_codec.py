@@ -142,17 +142,32 @@ REFUSED = [
     (4, 3, b"\xfc\x01", "packed byte 0 moves an edge, but the column has none"),
     (4, 3, ADD + b"\xfe\x01\x18", "packed byte 5 moves an edge, but the column has none"),
     (4, 3, b"\xf2", "packed byte 0 names edge 0, but the column has 0"),
-    (4, 3, ADD + b"\xf3", "packed byte 3 names edge 1, but the column has 2"),
+    (4, 3, ADD + b"\xf4", "packed byte 3 names edge 2, but the column has 2"),
+    (4, 3, ADD + b"\x19\xf3", "packed byte 4 is operation 243 inside a column"),
+    (4, 3, ADD + codes((0, 0)) + b"\xf3", "packed byte 4 names edge 1, but the column has 2"),
+    (4, 3, 2 * ADD, "packed byte 3 names edge 0, expected 2 at least after the one before"),
+    (4, 3, ADD + b"\xf3", "packed byte 3 names edge 1, expected 2 at least after the one before"),
+    (
+        4,
+        3,
+        b"\xff\x02\x00\x00\x00\x00\x1c\xf4\xf3",
+        "packed byte 8 names edge 1, expected 2 at least after the one before",
+    ),
     (4, 3, ADD + b"\xfa\x00", "packed byte 3 names edge 4, but the column has 2"),
     (4, 3, b"\xf7\x00\x00", "packed byte 0 names edge 1, but the column has 0"),
     (4, 3, ADD + b"\xfb\x05\x00\x00", "packed byte 3 names edge 9, but the column has 2"),
-    (1, 3, 3 * ADD, "packed byte 6 makes 6 edges, a line can have 4"),
+    (
+        3,
+        3,
+        b"\xff\x02\x00\x00\x00\x00\x1c" + ADD + b"\xf8\x00\x00\xfb\x00\x00\x00",
+        "packed byte 13 makes 10 edges, a line can have 8",
+    ),
     (4, 3, b"\xf6\x01\x03", "packed byte 0 completes column 0 with edges outside 0 to 4 or out of"),
     (4, 3, b"\xf6\x00\x04", "packed byte 0 completes column 0 with edges outside 0 to 4 or out of"),
     (4, 3, b"\xf6\x00\x03" + codes((1, 0)), "packed byte 3 completes column 0 with edges outside"),
     (4, 3, b"\xf6\x00\x03" + codes((0, 2)), "packed byte 3 completes column 0 with edges outside"),
     (4, 3, ADD + codes((2, 0)), "packed byte 3 completes column 0 with edges outside"),
-    (4, 3, 2 * ADD + codes((0,) * 4), "packed byte 6 completes column 0 with edges outside"),
+    (4, 3, ADD + codes((0, 0)) + ADD + codes((0,) * 4), "packed byte 7 completes column 1 with"),
     (4, 3, b"\xff\x02\x00\x00\x00\x02", "packed byte 0 completes column 0 with edges outside 0 to"),
     (
         9,
@@ -216,7 +231,7 @@ ZEROS = {
     "word": lambda n: codes((0,) * n),
     "symbols": lambda n: b"\x00" * n,
     "still": lambda n: b"\xfc\x01",
-    "stills": lambda n: b"\xfc\x03",
+    "stills": lambda n: b"\xfc\x02",
 }
 
 
@@ -225,15 +240,15 @@ ZEROS = {
     ("line", "n"),
     [
         (ADD + b"\xf8\x00\x00", 4),
-        (b"\xf6\x02\x01\xf6\x01\x02", 4),
-        (2 * ADD, 4),
-        (b"\xf6\x02\x01" + ADD + b"\xf8\x01\x00", 6),
+        (b"\xf6\x02\x01\x18\xf6\x03\x01", 4),
+        (ADD + b"\x18" + ADD, 4),
+        (b"\xf6\x02\x01\x18" + ADD + b"\xf8\x01\x00", 6),
     ],
     ids=["touching segments", "overlapping segments", "twice the same segment", "three segments"],
 )
 def test_a_line_out_of_order_is_refused_however_the_column_is_completed(line, n, zeros):
     data = line + zeros(n)
-    message = "completes column 0 with edges outside 0 to 9 or out of order"
+    message = "completes column [01] with edges outside 0 to 9 or out of order"
     with pytest.raises(InvalidMaskError, match=message):
         decode_crop(data, 9, 3)
     with pytest.raises(reference.RejectedError):
@@ -259,8 +274,8 @@ def test_a_crop_without_pixels_or_with_too_many_is_refused_before_its_bytes(h, w
         (["...", "..."], b"\xfe\x81\x00\xfe\x02"),
         (["###", "###"], b"\xf6\x00\x81\x80\x80\x80\x00" + codes((0,) * 6)),
         (["###", "..."], b"\xf6\x00\x00" + b"\x00" * 6),
-        (["#..", "..."], ADD + ADD + b"\xf2" + codes((0, 0)) + b"\xf2\xfe\x02"),
-        (["###", "###"], b"\xff\x01\x00\x01\xf6\x00\x00\xf2\xf6\x00\x01\xf4" + codes((0,) * 6)),
+        (["##.", "..."], ADD + b"\x18" + ADD + b"\xf4" + codes((0, 0)) + b"\xf2\xfe\x01"),
+        (["###", "###"], b"\xff\x01\x00\x01\xf2\xf6\x00\x01" + codes((0,) * 6)),
         (["###", "###"], b"\xf1\x00\x06"),
         (["...", "..."], b"\xf1\x06"),
     ],

@@ -1,13 +1,9 @@
-"""COCO's run lengths of full images, as strings or numbers, from and to packed masks.
+"""COCO's run lengths of full images, as strings or numbers, from and to packed masks."""
 
-A counts string writes each run, less the run two before it from the fourth on, as base-32 digits,
-lowest first, in the characters 48 to 111: bit 5 says that more digits follow, and bit 4 of the
-last digit is the sign (cocodataset/cocoapi, maskApi.c).
-"""
-
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport free, malloc, realloc
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -15,25 +11,23 @@ from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges, Runs
 from compactmask._kernels.status cimport (
-    BAD_CHARACTER,
-    LONG_NUMBER,
     NEGATIVE_RUN,
-    NO_MEMORY,
     OK,
     WRONG_SUM,
     Fault,
-    Status,
     fail,
     fault_of,
 )
+from compactmask._kernels.texts cimport Texts, characters, fail_text, read_text
 
 from compactmask._kernels.block import check_image_shape
 from compactmask._kernels.runs import as_counts
 
 from compactmask.errors import InvalidMaskError
 
-cdef enum:
-    MAX_DIGITS = 12         # of a number, 5 bits each
+cdef object _empty = np.empty
+cdef object _int64 = np.dtype(np.int64)
+cdef int64_t MAX_RUN = 1099511627776        # pixels of the largest image
 
 
 cdef struct Item:
@@ -43,48 +37,14 @@ cdef struct Item:
     Py_ssize_t n
 
 
-cdef Fault parse(const char* text, Py_ssize_t n, int64_t pixels, Runs runs) noexcept nogil:
-    """Read a counts string; every run is held against `pixels`."""
-    cdef:
-        Fault fault = fault_of(OK, -1)
-        Py_ssize_t i = 0
-        int64_t run
-        int shift
-        unsigned int digit
-    runs.n = 0
-    if runs.reserve(n) != OK:
-        fault.status = NO_MEMORY
-        return fault
-    while i < n:
-        digit = <uint8_t>text[i] - 48
-        run = digit & 31
-        shift = 5
-        i += 1
-        while digit & 32 and digit < 64 and i < n and shift < 5 * MAX_DIGITS:
-            digit = <uint8_t>text[i] - 48
-            run |= <int64_t>(digit & 31) << shift
-            shift += 5
-            i += 1
-        if digit > 31:      # also what was below 48
-            if digit > 63:
-                fault.status, fault.at, fault.found = BAD_CHARACTER, i - 1, <uint8_t>text[i - 1]
-            elif i == n:
-                fault.status, fault.at, fault.found = BAD_CHARACTER, n, -1
-            else:
-                fault.status, fault.at = LONG_NUMBER, i
-                fault.found, fault.expected = MAX_DIGITS + 1, MAX_DIGITS
-            return fault
-        if digit & 16:
-            run -= <int64_t>1 << shift
-        if runs.n > 2:
-            run += runs.at[runs.n - 2]
-        if run < 0 or run > pixels:
-            fault.status, fault.at = NEGATIVE_RUN, runs.n
-            fault.found, fault.expected = run, pixels
-            return fault
-        runs.at[runs.n] = run
-        runs.n += 1
-    return fault
+cdef object array_of(Runs runs):
+    """Copy numbers into a new array of int64."""
+    cdef Py_buffer view
+    result = _empty(runs.n, _int64)
+    PyObject_GetBuffer(result, &view, PyBUF_WRITABLE)
+    memcpy(view.buf, runs.at, runs.n * sizeof(int64_t))
+    PyBuffer_Release(&view)
+    return result
 
 
 cdef Fault fill_frame(
@@ -154,13 +114,8 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
         for i in range(n):
             value = held[i]
             items[i].text, items[i].counts = NULL, NULL
-            if isinstance(value, str):
-                if not value.isascii():
-                    raise InvalidMaskError(f"mask {i}: the counts string is not ASCII")
-                items[i].text = PyUnicode_AsUTF8AndSize(value, &items[i].n)
-            elif isinstance(value, bytes):
-                items[i].text = <const char*><bytes>value
-                items[i].n = len(<bytes>value)
+            if isinstance(value, (str, bytes)):
+                items[i].text = characters(value, i, &items[i].n)
             else:
                 numbers = as_counts(value, i)
                 arrays.append(numbers)
@@ -171,7 +126,8 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
             for i in range(n):
                 item = items + i
                 if item.text != NULL:
-                    fault = parse(item.text, item.n, <int64_t>height * width, runs)
+                    runs.n = 0
+                    fault = read_text(item.text, item.n, <int64_t>height * width, runs)
                     if fault.status == OK:
                         fault = fill_frame(runs.at, runs.n, height, width, mask)
                 else:
@@ -191,10 +147,7 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
                     break
     finally:
         free(items)
-    if fault.status == BAD_CHARACTER and fault.found < 0:
-        raise InvalidMaskError(
-            f"mask {fault.mask}: the counts string ends at character {fault.at} inside a number"
-        )
+    fail_text(fault)
     if fault.status == WRONG_SUM:
         raise InvalidMaskError(
             f"mask {fault.mask}: runs cover {fault.found} pixels, "
@@ -202,6 +155,52 @@ def pack(image_shape, counts, const int32_t[:, ::1] boxes=None):
         )
     fail(fault)
     return builder.finish(height, width)
+
+
+def parse(texts, image_shape):
+    """Parse COCO counts strings of one image size.
+
+    Parameters
+    ----------
+    texts : sequence of str or bytes
+        Counts strings.
+    image_shape : tuple of int
+        ``(H, W)``; no run may be longer than the image. That they cover it is not checked.
+
+    Returns
+    -------
+    counts : ndarray of int64
+        The run lengths of all masks, background first, column-major.
+    indptr : ndarray of int64, shape (n + 1,)
+        Where each mask's start.
+
+    Raises
+    ------
+    InvalidMaskError
+        If a string is malformed; the message names the mask.
+    """
+    cdef:
+        Runs runs = Runs()
+        list held = list(texts)
+        Runs starts = Runs()
+        const char* text
+        Py_ssize_t n = 0, i
+        int64_t height, width
+        Fault fault
+    check_image_shape(*image_shape)
+    height, width = image_shape
+    if starts.reserve(len(held) + 1) != OK:
+        raise MemoryError
+    starts.at[0] = 0
+    for i in range(len(held)):
+        text = characters(held[i], i, &n)
+        fault = read_text(text, n, height * width, runs)
+        fault.mask = i
+        fail_text(fault)
+        fail(fault)
+        starts.at[i + 1] = runs.n
+    starts.n = len(held) + 1
+    return array_of(runs), array_of(starts)
 
 
 def counts(block):
@@ -229,7 +228,7 @@ def counts(block):
         fail(unpack(&view, i, decoder, mask))
         if runs.read(mask, view.height, view.width) != OK:
             raise MemoryError
-        result.append(np.array(<int64_t[: runs.n]>runs.at))
+        result.append(array_of(runs))
     return result
 
 
@@ -251,63 +250,69 @@ def strings(block):
         Edges mask = Edges()
         Decoder decoder = Decoder()
         Runs runs = Runs()
+        Texts texts
         Fault fault = fault_of(OK, -1)
-        Py_ssize_t i, used = 0, capacity = 0
-        char* text = NULL
-        char* more
-        Py_ssize_t* ends
-        list result
+        Py_ssize_t i
     look(block, &view)
-    ends = <Py_ssize_t*>malloc((view.n + 1) * sizeof(Py_ssize_t))
-    if ends == NULL:
-        raise MemoryError
-    try:
-        with nogil:
-            for i in range(view.n):
-                fault = unpack(&view, i, decoder, mask)
-                if fault.status != OK:
-                    break
-                fault.status = runs.read(mask, view.height, view.width)
-                if fault.status != OK:
-                    break
-                if used + 9 * runs.n > capacity:
-                    capacity = max(2 * capacity, used + 9 * runs.n)
-                    more = <char*>realloc(text, capacity)
-                    if more == NULL:
-                        fault.status = NO_MEMORY
-                        break
-                    text = more
-                used += write(runs, text + used)
-                ends[i] = used
-        fail(fault)
-        used = 0
-        result = [None] * view.n
+    texts = Texts(view.n)
+    with nogil:
         for i in range(view.n):
-            result[i] = text[used : ends[i]].decode("ascii")
-            used = ends[i]
-        return result
-    finally:
-        free(ends)
-        free(text)
+            fault = unpack(&view, i, decoder, mask)
+            if fault.status == OK:
+                fault.status = runs.read(mask, view.height, view.width)
+            if fault.status == OK:
+                fault.status = texts.add(runs.at, runs.n)
+            if fault.status != OK:
+                break
+    fail(fault)
+    return texts.finish()
 
 
-cdef Py_ssize_t write(Runs runs, char* text) noexcept nogil:
-    """Write runs as a counts string of at most 9 characters a run; return its length."""
+def write(const int64_t[::1] counts, const int64_t[::1] indptr):
+    """Write run lengths as COCO counts strings.
+
+    Parameters
+    ----------
+    counts : ndarray of int64
+        The run lengths of all masks, each 0 to 1,099,511,627,776.
+    indptr : ndarray of int64, shape (n + 1,)
+        Where each mask's start, as `parse` returns it.
+
+    Returns
+    -------
+    list of str
+        Byte for byte what pycocotools writes.
+
+    Raises
+    ------
+    InvalidMaskError
+        If `indptr` leaves `counts` or a run is out of range; the message names the mask.
+    """
     cdef:
-        char* to = text
-        Py_ssize_t k
-        int64_t value
-        int digit
-        bint is_more = True
-    for k in range(runs.n):
-        value = runs.at[k]
-        if k > 2:
-            value -= runs.at[k - 2]
-        is_more = True
-        while is_more:
-            digit = <int>(value & 31)
-            value >>= 5
-            is_more = value != -1 if digit & 16 else value != 0
-            to[0] = <char>((digit | 32 if is_more else digit) + 48)
-            to += 1
-    return to - text
+        Py_ssize_t n = indptr.shape[0] - 1, i, k
+        Texts texts
+        Fault fault = fault_of(OK, -1)
+    if n < 0:
+        raise InvalidMaskError("indptr is empty, expected a start for each mask and the end")
+    for i in range(n):
+        if not 0 <= indptr[i] <= indptr[i + 1] <= counts.shape[0]:
+            raise InvalidMaskError(
+                f"mask {i}: counts run from {indptr[i]} to {indptr[i + 1]} of {counts.shape[0]}"
+            )
+    texts = Texts(n)
+    with nogil:
+        for i in range(n):
+            fault.mask = i
+            for k in range(indptr[i], indptr[i + 1]):
+                if counts[k] < 0 or counts[k] > MAX_RUN:
+                    fault.status, fault.at = NEGATIVE_RUN, k - indptr[i]
+                    fault.found, fault.expected = counts[k], MAX_RUN
+                    break
+            if fault.status == OK and indptr[i] < indptr[i + 1]:
+                fault.status = texts.add(&counts[indptr[i]], indptr[i + 1] - indptr[i])
+            elif fault.status == OK:
+                fault.status = texts.add(NULL, 0)
+            if fault.status != OK:
+                break
+    fail(fault)
+    return texts.finish()

@@ -19,12 +19,22 @@ cdef class Decoder:
     cdef:
         const Tables* tables
         int32_t* line
+        int32_t* changed            # the line as CUT and ADD make it, while they do
         uint16_t* moves
+        uint16_t* changed_moves
         Py_ssize_t capacity
         int64_t* counts             # of a mask that is packed as run lengths
 
     cdef Fault decode(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
     cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil
+    cdef Fault edit_line(
+        self,
+        const uint8_t** at,
+        const uint8_t* end,
+        const uint8_t* data,
+        Py_ssize_t* m,
+        Edges mask,
+    ) noexcept nogil
     cdef Status move_edges(
         self, const uint8_t* symbols, Py_ssize_t n, Py_ssize_t m, Py_ssize_t* place, Edges mask
     ) noexcept nogil

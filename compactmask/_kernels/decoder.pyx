@@ -8,10 +8,11 @@ positions when a column is done.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport (
+    BACKWARDS,
     BAD_INDEX,
     BAD_ORDER,
     BAD_RUNS,
@@ -52,6 +53,11 @@ from compactmask._kernels.words cimport (
     tables,
 )
 
+cdef extern from "steps.h":
+    Py_ssize_t move_line(
+        const Step* steps, const uint8_t* symbols, Py_ssize_t columns, Py_ssize_t m, int32_t h,
+        int32_t* line, uint16_t* moves, int32_t* at,
+    ) noexcept nogil
 
 cdef enum:
     BATCH = 2048                # symbols that are unfolded before they are applied
@@ -87,30 +93,37 @@ cdef inline Status finish_column(const int32_t* line, Py_ssize_t m, Edges mask) 
     return OK
 
 
+cdef Status grow(void** array, size_t size) noexcept nogil:
+    cdef void* larger = realloc(array[0], size)
+    if larger == NULL:
+        return NO_MEMORY
+    array[0] = larger
+    return OK
+
+
 cdef class Decoder:
     def __cinit__(self):
         self.tables = tables()
 
     def __dealloc__(self):
         free(self.line)
+        free(self.changed)
         free(self.moves)
+        free(self.changed_moves)
         free(self.counts)
 
     cdef Status reserve(self, Py_ssize_t n) noexcept nogil:
-        """Make room for a line of `n` edges."""
-        cdef int32_t* line
-        cdef uint16_t* moves
+        """Make room for lines of `n` edges."""
         cdef Py_ssize_t capacity = max(2 * self.capacity, n, 64)
         if n <= self.capacity:
             return OK
-        line = <int32_t*>realloc(self.line, capacity * sizeof(int32_t))
-        if line == NULL:
+        if (
+            grow(<void**>&self.line, capacity * sizeof(int32_t)) != OK
+            or grow(<void**>&self.changed, capacity * sizeof(int32_t)) != OK
+            or grow(<void**>&self.moves, capacity * sizeof(uint16_t)) != OK
+            or grow(<void**>&self.changed_moves, capacity * sizeof(uint16_t)) != OK
+        ):
             return NO_MEMORY
-        self.line = line
-        moves = <uint16_t*>realloc(self.moves, capacity * sizeof(uint16_t))
-        if moves == NULL:
-            return NO_MEMORY
-        self.moves = moves
         self.capacity = capacity
         return OK
 
@@ -121,7 +134,8 @@ cdef class Decoder:
             const uint8_t* end = data + n
             const uint8_t* op
             int32_t h = mask.h, w = mask.w, d
-            Py_ssize_t m = 0, j = 0, k, step, limit = 2 * <Py_ssize_t>h + 2
+            Py_ssize_t m = 0, j = 0, k, step
+            Fault fault
             uint32_t value = 0, y = 0, length = 0
             uint8_t symbols[BATCH]
             Py_ssize_t n_symbols
@@ -161,11 +175,12 @@ cdef class Decoder:
                     return _fault(status, op - data, 0, MAX_LARGE_SYMBOL)
                 value += SYMBOLS
                 d = <int32_t>((value + 1) // 2) if value % 2 else -<int32_t>(value // 2)
-                d = self.tables.base[moves[j]] + self.tables.sign[moves[j]] * d
+                k = moves[j] // SYMBOLS
+                d = self.tables.base[k] + self.tables.sign[k] * d
                 line[j] += d
                 if d < -MEMORY or d > MEMORY:
                     d = 0
-                moves[j] = <uint16_t>((d + 16) << 5 | moves[j] >> 5)
+                moves[j] = <uint16_t>(((d + 16) << 5 | <int32_t>k >> 5) * SYMBOLS)
                 j += 1
                 if j == m:
                     status = finish_column(line, m, mask)
@@ -190,7 +205,7 @@ cdef class Decoder:
                     return _fault(NO_EDGES, op - data, 0, 0)
                 for step in range(value):
                     for k in range(m):
-                        move = self.tables.steps[moves[k]][0]
+                        move = self.tables.steps[moves[k]]
                         line[k] += move.d
                         moves[k] = move.moves
                     status = finish_column(line, m, mask)
@@ -219,46 +234,90 @@ cdef class Decoder:
                     moves[k] = NO_MOVES
                     y += 1
                 continue
-            # CUT or ADD
+            p = op
+            fault = self.edit_line(&p, end, data, &m, mask)
+            if fault.status != OK:
+                return fault
+            line, moves = self.line, self.moves
+        if j != 0:
+            return _fault(UNFINISHED_COLUMN, n, 0, 0)
+        if mask.column != w:
+            return _fault(TOO_FEW_COLUMNS, n, mask.column, w)
+        return _fault(OK, 0, 0, 0)
+
+    cdef Fault edit_line(
+        self,
+        const uint8_t** at,
+        const uint8_t* end,
+        const uint8_t* data,
+        Py_ssize_t* m,
+        Edges mask,
+    ) noexcept nogil:
+        """Apply all CUTs and ADDs from `at` on to the line of `m` edges.
+
+        They go from the top down, so the line is walked once, into a second one::
+
+            line      | kept | cut | kept |       left        |
+                                          ^ taken
+            changed   | kept | kept | added |
+                                            ^ n
+        """
+        cdef:
+            const uint8_t* p = at[0]
+            const uint8_t* op
+            Py_ssize_t n = 0, taken = 0, left = m[0], k
+            Py_ssize_t limit = 2 * <Py_ssize_t>mask.h + 2
+            uint32_t value = 0, y = 0, length = 0
+            uint8_t byte
+            bint is_cut
+            Status status = OK
+        while p < end and CUT_OP <= p[0] <= ADD_ANY_OP:
+            op = p
+            byte = p[0]
+            p += 1
+            is_cut = byte < ADD_OP or byte == CUT_ANY_OP
             if byte == CUT_ANY_OP or byte == ADD_ANY_OP:
                 if not get_varint(&p, end, <uint32_t>limit, &value, &status):
                     return _fault(status, op - data, 0, limit)
                 k = 4 + <Py_ssize_t>value
             else:
-                k = byte - (CUT_OP if byte < ADD_OP else ADD_OP)
-            if byte < ADD_OP or byte == CUT_ANY_OP:
-                if k + 2 > m:
-                    return _fault(BAD_INDEX, op - data, k, m)
-                memmove(line + k, line + k + 2, (m - k - 2) * sizeof(int32_t))
-                memmove(moves + k, moves + k + 2, (m - k - 2) * sizeof(uint16_t))
-                m -= 2
-                continue
-            if k > m:
-                return _fault(BAD_INDEX, op - data, k, m)
-            if m + 2 > limit:
-                return _fault(TOO_MANY_EDGES, op - data, m + 2, limit)
-            if not get_varint(&p, end, h, &y, &status) or not get_varint(
-                &p, end, h, &length, &status
-            ):
-                return _fault(status, op - data, 0, h)
-            if k > 0:
-                y += line[k - 1]
-            length += y + 1
-            if length > <uint32_t>h:
-                return _fault(BAD_ORDER, op - data, mask.column, h)
-            if self.reserve(m + 2) != OK:
+                k = byte - (CUT_OP if is_cut else ADD_OP)
+            if k < n:
+                return _fault(BACKWARDS, op - data, k, n)
+            if k + 2 * is_cut > n + left:
+                return _fault(BAD_INDEX, op - data, k, n + left)
+            if not is_cut and n + left + 2 > limit:
+                return _fault(TOO_MANY_EDGES, op - data, n + left + 2, limit)
+            if self.reserve(n + left + 2) != OK:
                 return _fault(NO_MEMORY, 0, 0, 0)
-            line, moves = self.line, self.moves
-            memmove(line + k + 2, line + k, (m - k) * sizeof(int32_t))
-            memmove(moves + k + 2, moves + k, (m - k) * sizeof(uint16_t))
-            line[k] = <int32_t>y
-            line[k + 1] = <int32_t>length
-            moves[k] = moves[k + 1] = NO_MOVES
-            m += 2
-        if j != 0:
-            return _fault(UNFINISHED_COLUMN, n, 0, 0)
-        if mask.column != w:
-            return _fault(TOO_FEW_COLUMNS, n, mask.column, w)
+            memcpy(self.changed + n, self.line + taken, (k - n) * sizeof(int32_t))
+            memcpy(self.changed_moves + n, self.moves + taken, (k - n) * sizeof(uint16_t))
+            taken += k - n
+            left -= k - n
+            n = k
+            if is_cut:
+                taken += 2
+                left -= 2
+                continue
+            if not get_varint(&p, end, mask.h, &y, &status) or not get_varint(
+                &p, end, mask.h, &length, &status
+            ):
+                return _fault(status, op - data, 0, mask.h)
+            if k > 0:
+                y += self.changed[k - 1]
+            length += y + 1
+            if length > <uint32_t>mask.h:
+                return _fault(BAD_ORDER, op - data, mask.column, mask.h)
+            self.changed[k] = <int32_t>y
+            self.changed[k + 1] = <int32_t>length
+            self.changed_moves[k] = self.changed_moves[k + 1] = NO_MOVES
+            n += 2
+        memcpy(self.changed + n, self.line + taken, left * sizeof(int32_t))
+        memcpy(self.changed_moves + n, self.moves + taken, left * sizeof(uint16_t))
+        self.line, self.changed = self.changed, self.line
+        self.moves, self.changed_moves = self.changed_moves, self.moves
+        m[0] = n + left
+        at[0] = p
         return _fault(OK, 0, 0, 0)
 
     cdef Status move_edges(
@@ -269,20 +328,23 @@ cdef class Decoder:
         `place` becomes the edge after the last one moved, or on failure the symbol at fault.
         """
         cdef:
-            Py_ssize_t j = place[0], k = 0, columns, room = mask.w - mask.column
+            Py_ssize_t j = place[0], k = 0, columns, first = mask.column
             int32_t* line = self.line
             uint16_t* moves = self.moves
             Step move
             Status status
-        if j == 0:
-            columns = min(n // m, room)
-            status = self.move_columns(symbols, columns, m, mask)
-            if status != OK:
-                place[0] = m * (columns - room + mask.w - mask.column) - 1
-                return status
-            k = columns * m
         while k < n:
-            move = self.tables.steps[moves[j]][symbols[k]]
+            if j == 0:
+                columns = min((n - k) // m, <Py_ssize_t>mask.w - mask.column)
+                if columns > 0:
+                    first = mask.column
+                    status = self.move_columns(symbols + k, columns, m, mask)
+                    if status != OK:
+                        place[0] = k + (mask.column - first + 1) * m - 1
+                        return status
+                    k += columns * m
+                    continue
+            move = self.tables.steps[moves[j] + symbols[k]]
             line[j] += move.d
             moves[j] = move.moves
             j += 1
@@ -301,36 +363,18 @@ cdef class Decoder:
     ) noexcept nogil:
         """Apply symbols to the line of `m` edges for whole columns that the crop has room for."""
         cdef:
-            const Tables* table = self.tables
-            int32_t* line = self.line
-            uint16_t* moves = self.moves
-            int32_t* at
-            int32_t row, before, h = mask.h
             Py_ssize_t* start = mask.start + mask.column
-            Py_ssize_t k, j
-            Step move
-            bint is_sorted
-        if mask.reserve(columns * m) != OK:
+            Py_ssize_t done, k
+        if mask.n + columns * m > mask.at_capacity and mask.reserve(columns * m) != OK:
             return NO_MEMORY
-        at = mask.at + mask.n
-        for k in range(columns):
-            before = -1
-            is_sorted = True
-            for j in range(m):
-                move = table.steps[moves[j]][symbols[j]]
-                moves[j] = move.moves
-                row = line[j] + move.d
-                line[j] = at[j] = row
-                is_sorted &= row > before
-                before = row
-            if not is_sorted or before > h:
-                return BAD_ORDER
-            symbols += m
-            at += m
-            mask.n += m
-            mask.column += 1
-            start[k + 1] = mask.n
-        return OK
+        done = move_line(
+            self.tables.steps, symbols, columns, m, mask.h, self.line, self.moves, mask.at + mask.n
+        )
+        for k in range(1, done + 1):
+            start[k] = mask.n + k * m
+        mask.n += done * m
+        mask.column += <int32_t>done
+        return OK if done == columns else BAD_ORDER
 
     cdef Fault decode_runs(self, const uint8_t* data, Py_ssize_t n, Edges mask) noexcept nogil:
         """Unpack the fallback: run lengths as numbers, background first."""

@@ -26,6 +26,7 @@ cdef class Encoder:
         int32_t* line
         int32_t* last
         int32_t* before_last
+        Change* changes             # that one column needs
         Py_ssize_t line_capacity
         int32_t* d                  # moves of one stretch of columns
         int32_t* kept               # the same as remembered, behind two columns from before
@@ -36,9 +37,6 @@ cdef class Encoder:
 
     cdef Status encode(self, Edges mask) noexcept nogil
     cdef Status change_line(self, const int32_t* rows, Py_ssize_t n, Py_ssize_t m) noexcept nogil
-    cdef Change choose(
-        self, const int32_t* rows, Py_ssize_t n, const int32_t* line, Py_ssize_t m
-    ) noexcept nogil
     cdef void cut(self, Py_ssize_t k, Py_ssize_t m) noexcept nogil
     cdef void add(self, Py_ssize_t k, Py_ssize_t m, const int32_t* rows) noexcept nogil
     cdef void reset(self, const int32_t* rows, Py_ssize_t n) noexcept nogil

@@ -66,6 +66,14 @@ cdef inline bint is_near(const int32_t* rows, const int32_t* before, Py_ssize_t 
     return result
 
 
+cdef inline bint is_still(const int32_t* symbols, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(m):
+        if symbols[k] != 0:
+            return False
+    return True
+
+
 cdef inline int32_t distance(
     const int32_t* line, Py_ssize_t m, const int32_t* rows, Py_ssize_t n
 ) noexcept nogil:
@@ -76,6 +84,24 @@ cdef inline int32_t distance(
     return result
 
 
+cdef inline Change choose(
+    const int32_t* rows, Py_ssize_t n, const int32_t* line, Py_ssize_t m
+) noexcept nogil:
+    """Keep the next edge of the line, cut two of it, or add two of `rows`.
+
+    The line has `m` edges left and the column `n`, both odd or both even.
+    """
+    if m == 0:
+        return ADD
+    if n == 0:
+        return CUT
+    if m > n and distance(line + 2, m - 2, rows, n) < distance(line, m, rows, n):
+        return CUT
+    if m < n and distance(line, m, rows + 2, n - 2) < distance(line, m, rows, n):
+        return ADD
+    return KEEP
+
+
 cdef class Encoder:
     def __cinit__(self):
         self.tables = tables()
@@ -84,6 +110,7 @@ cdef class Encoder:
         free(self.line)
         free(self.last)
         free(self.before_last)
+        free(self.changes)
         free(self.d)
         free(self.kept)
         free(self.symbols)
@@ -129,13 +156,17 @@ cdef class Encoder:
     cdef Status change_line(self, const int32_t* rows, Py_ssize_t n, Py_ssize_t m) noexcept nogil:
         """Write the operations that give the line of `m` edges as many as `rows`, near them."""
         cdef:
-            Py_ssize_t i = 0, j = 0, cost = 0
+            Py_ssize_t i = 0, j = 0, cost = 0, length = 0, k
             int32_t above = 0           # the edge before in the changed line
             Change change
+            Change* changes
         if self.reserve_line(n + m) != OK or self.reserve_out(6 + 16 * (n + m)) != OK:
             return NO_MEMORY
+        changes = self.changes
         while i < m or j < n:
-            change = self.choose(rows + j, n - j, self.line + i, m - i)
+            change = choose(rows + j, n - j, self.line + i, m - i)
+            changes[length] = change
+            length += 1
             if change == KEEP:
                 cost += 2 * (apart(rows[j], self.line[i]) > NEAR)
                 above = self.line[i]
@@ -154,12 +185,11 @@ cdef class Encoder:
             self.reset(rows, n)
             return OK
         i = j = 0
-        while i < m or j < n:
-            change = self.choose(rows + j, n - j, self.line + i, m - i)
-            if change == KEEP:
+        for k in range(length):
+            if changes[k] == KEEP:
                 i += 1
                 j += 1
-            elif change == CUT:
+            elif changes[k] == CUT:
                 self.cut(i, m)
                 m -= 2
             else:
@@ -168,23 +198,6 @@ cdef class Encoder:
                 i += 2
                 j += 2
         return OK
-
-    cdef Change choose(
-        self, const int32_t* rows, Py_ssize_t n, const int32_t* line, Py_ssize_t m
-    ) noexcept nogil:
-        """Keep the next edge of the line, cut two of it, or add two of `rows`.
-
-        The line has `m` edges left and the column `n`, both odd or both even.
-        """
-        if m == 0:
-            return ADD
-        if n == 0:
-            return CUT
-        if m > n and distance(line + 2, m - 2, rows, n) < distance(line, m, rows, n):
-            return CUT
-        if m < n and distance(line, m, rows + 2, n - 2) < distance(line, m, rows, n):
-            return ADD
-        return KEEP
 
     cdef void cut(self, Py_ssize_t k, Py_ssize_t m) noexcept nogil:
         """Remove two edges of a line of `m`."""
@@ -226,11 +239,11 @@ cdef class Encoder:
     ) noexcept nogil:
         """Write `columns` columns of `m` edges that need no operation after the line."""
         cdef:
-            Py_ssize_t n = columns * m, written = 0, still = 0, column, k
+            Py_ssize_t n = columns * m, done = 0, column, first, beyond
+            Py_ssize_t least = (STILL_MINIMUM + m - 1) // m
             size_t size = m * sizeof(int32_t)
             int32_t* kept
             const int32_t* symbols
-            int32_t moved
         if self.reserve_stretch(n + 2 * m) != OK or self.reserve_out(5 * n + 6 * columns) != OK:
             return NO_MEMORY
         kept = self.kept + 2 * m
@@ -243,24 +256,23 @@ cdef class Encoder:
         memcpy(self.last, kept + n - m, size)
         memcpy(self.before_last, kept + n - 2 * m, size)
 
-        # maximal rows of columns without any symbol but 0 become STILL where that pays
+        # Maximal rows of columns without any symbol but 0 become STILL where that pays. One that
+        # does holds a column of any `least` that follow each other, so only every so many are looked at.
         symbols = self.symbols
-        for column in range(columns):
-            moved = 0
-            for k in range(m):
-                moved |= symbols[k]
-            symbols += m
-            if moved == 0:
-                still += 1
-                if column < columns - 1:
-                    continue
-                column += 1
-            if still * m >= STILL_MINIMUM:
-                self.put_words(self.symbols + written, (column - still) * m - written)
-                self.put_count(STILL_OP, <uint32_t>still)
-                written = column * m
-            still = 0
-        self.put_words(self.symbols + written, n - written)
+        column = least - 1
+        while column < columns:
+            first = beyond = column
+            while beyond < columns and is_still(symbols + beyond * m, m):
+                beyond += 1
+            if beyond > column:
+                while first > done and is_still(symbols + (first - 1) * m, m):
+                    first -= 1
+            if beyond - first >= least:
+                self.put_words(symbols + done * m, (first - done) * m)
+                self.put_count(STILL_OP, <uint32_t>(beyond - first))
+                done = beyond
+            column = beyond + least
+        self.put_words(symbols + done * m, n - done * m)
         return OK
 
     cdef void put_words(self, const int32_t* symbols, Py_ssize_t n) noexcept nogil:
@@ -327,8 +339,13 @@ cdef class Encoder:
     cdef Status reserve_line(self, Py_ssize_t n) noexcept nogil:
         """Make room for a line of `n` edges."""
         cdef Py_ssize_t capacity = max(2 * self.line_capacity, n, 64)
+        cdef Change* changes
         if n <= self.line_capacity:
             return OK
+        changes = <Change*>realloc(self.changes, capacity * sizeof(Change))
+        if changes == NULL:
+            return NO_MEMORY
+        self.changes = changes
         if (
             grow(&self.line, capacity) != OK
             or grow(&self.last, capacity) != OK

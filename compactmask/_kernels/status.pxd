@@ -12,6 +12,7 @@ cdef enum Status:
     RESERVED_BYTE
     INSIDE_COLUMN
     NO_EDGES
+    BACKWARDS
     BAD_INDEX
     TOO_MANY_EDGES
     BAD_ORDER

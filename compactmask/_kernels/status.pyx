@@ -25,6 +25,8 @@ cdef str message(Fault fault):
         return f"packed byte {at} is operation {found} inside a column"
     if fault.status == NO_EDGES:
         return f"packed byte {at} moves an edge, but the column has none"
+    if fault.status == BACKWARDS:
+        return f"packed byte {at} names edge {found}, expected {expected} at least after the one before"
     if fault.status == BAD_INDEX:
         return f"packed byte {at} names edge {found}, but the column has {expected}"
     if fault.status == TOO_MANY_EDGES:

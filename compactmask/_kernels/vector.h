@@ -10,26 +10,28 @@
 
 #if defined(_MSC_VER)
 #define RESTRICT __restrict
+#define PREFETCH(p) ((void)(p))
 #define ALWAYS_INLINE static __forceinline
 #else
 #define RESTRICT __restrict__
+#define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 
 /* Pixels that are worked on at once, held in registers; loaded and stored by memcpy. */
 #if defined(__GNUC__) || defined(__clang__)
 typedef uint64_t wide __attribute__((vector_size(32)));
-typedef uint64_t narrow __attribute__((vector_size(16)));
+#define ANY(w) (((w)[0] | (w)[1] | (w)[2] | (w)[3]) != 0)
 #else
 typedef uint64_t wide;
-typedef uint64_t narrow;
+#define ANY(w) ((w) != 0)
 #endif
-enum { WIDE = sizeof(wide), NARROW = sizeof(narrow) };
+enum { WIDE = sizeof(wide) };
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define HAS_AVX2_VARIANTS 1
 #define AVX2 __attribute__((target("avx2,bmi")))
-static int use_avx2(void)
+static inline int use_avx2(void)
 {
     const char *baseline = getenv("COMPACTMASK_BASELINE");
     if (baseline != NULL && strcmp(baseline, "1") == 0) return 0;
@@ -44,7 +46,7 @@ static int use_avx2(void)
 #define CHOOSE(name) name = is_avx2 ? name##_avx2 : name##_baseline
 #else
 #define HAS_AVX2_VARIANTS 0
-static int use_avx2(void) { return 0; }
+static inline int use_avx2(void) { return 0; }
 #define VARIANTS(name, parameters, arguments) \
     static void name parameters { name##_loop arguments; }
 #define CHOOSE(name) (void)is_avx2

@@ -16,21 +16,21 @@ cdef enum:
     EMPTY_OP = 254
     RESET_OP = 255
     MEMORY = 15                 # longer moves are not remembered
-    NO_MOVES = 528              # 16 << 5 | 16
+    NO_MOVES = 12672            # (16 << 5 | 16) * SYMBOLS
     MAX_LARGE_SYMBOL = 4194304
 
 
-cdef struct Step:
-    # what a symbol does to an edge
-    int16_t d
-    uint16_t moves              # its last two moves from now on
+cdef extern from "steps.h":
+    ctypedef struct Step "struct step":
+        int16_t d
+        uint16_t moves
 
 
 cdef struct Tables:
     uint8_t length[236]
     uint8_t symbols[236][8]
     uint8_t longer[236][24]     # the word that goes on with a symbol, 0: there is none
-    Step steps[1024][24]        # by the last two moves, (P + 16) << 5 | (Q + 16), and symbol
+    Step steps[24576]           # by the last two moves, (P + 16) << 5 | (Q + 16), and symbol
     int8_t base[1024]           # d = base + sign * zigzag(symbol)
     int8_t sign[1024]
 

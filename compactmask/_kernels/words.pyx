@@ -47,8 +47,10 @@ cdef void fill_predictions():
                 d = (symbol + 1) // 2 if symbol % 2 else -(symbol // 2)
                 d = _TABLES.base[moves] + _TABLES.sign[moves] * d
                 kept = d if -MEMORY <= d <= MEMORY else 0
-                _TABLES.steps[moves][symbol].d = d
-                _TABLES.steps[moves][symbol].moves = (kept + 16) * 32 + p + 16
+                _TABLES.steps[moves * SYMBOLS + symbol].d = d
+                _TABLES.steps[moves * SYMBOLS + symbol].moves = (
+                    ((kept + 16) * 32 + p + 16) * SYMBOLS
+                )
 
 
 fill_words()
