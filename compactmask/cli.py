@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from dataclasses import asdict
 from compactmask import __version__
 from compactmask.errors import CompactMaskError
 
-OK, FAILED, INTERRUPTED = 0, 1, 130
+OK, FAILED, INTERRUPTED, CUT_OFF = 0, 1, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,17 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: done; 1: an error, told in one line on stderr; 130: interrupted. Wrong usage exits
-        with 2.
+        0: done; 1: an error, told in one line on stderr; 130: interrupted; 141: nobody reads
+        what it prints any more. Wrong usage exits with 2.
     """
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names in a terminal that lacks letters
     try:
         arguments.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer would raise again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_OFF
     except (CompactMaskError, OSError, ImportError) as error:
-        print(f"compactmask: {_line(error)}", file=sys.stderr)
+        _tell(_line(error))
         return FAILED
     except KeyboardInterrupt:
-        print("compactmask: interrupted", file=sys.stderr)
+        _tell("interrupted")
         return INTERRUPTED
     return OK
 
@@ -93,7 +103,7 @@ def _convert(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     for error in report.errors:
-        print(f"compactmask: {_line(error)}", file=sys.stderr)
+        _tell(_line(error))
     skipped = f" ({report.skipped:,} skipped)" if report.skipped else ""
     print(
         f"{arguments.dst}: {report.images:,} images, {report.instances:,} instances{skipped}, "
@@ -119,7 +129,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
     """Give a function that shows progress, or None where stderr is not a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
@@ -131,6 +141,12 @@ def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
             bar.update(done - bar.n)
 
         yield show
+
+
+def _tell(line: str) -> None:
+    """Print a line on stderr, unless the process was started without one."""
+    if sys.stderr is not None:
+        print(f"compactmask: {line}", file=sys.stderr)
 
 
 def _line(error: Exception) -> str:

@@ -140,13 +140,13 @@ def read_info(path: str | os.PathLike[str]) -> Info:
 
 def _describe(ds: SegmentationDataset, i: int, k: int) -> Largest:
     instance = ds.instance(k)
-    class_id, classes = instance.class_id, ds.classes
+    names = dict(enumerate(ds.classes))
     height, width = instance.crop.shape
     return Largest(
         instance=k,
         image=i,
         file_name=str(ds.images["file_name"][i]),
-        class_name=None if class_id is None or class_id >= len(classes) else classes[class_id],
+        class_name=None if instance.class_id is None else names.get(instance.class_id),
         area=int(instance.crop.sum()),
         crop_shape=(height, width),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import errno
+import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from compactmask.errors import CompactMaskError, FormatError
 
+from . import partial
 from .dataset import SegmentationDataset
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ PathLike = str | os.PathLike[str]
 OnError = Literal["raise", "skip", "collect"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,17 @@ def convert(
 ) -> Report:
     """Write a dataset of any format as an HDF5 file, image by image.
 
-    The file is written as ``<dst>.partial`` and takes its name when it is complete, so a
-    conversion that fails or is killed leaves whatever was at ``dst``.
+    The file is written beside ``dst``, under a name that ends in ``.partial``, and takes its name
+    when it is complete and on the disk. So a conversion that fails or is killed leaves whatever
+    was at ``dst``, and two that write the same file do not mix: without ``overwrite`` the first
+    to finish wins, with it the last.
 
     Parameters
     ----------
     src : path-like
         A dataset as for :func:`open`.
     dst : path-like
-        The file to write.
+        The file to write; a symbolic link is followed.
     overwrite : bool
         Whether an existing ``dst`` is replaced.
     compression : str, optional
@@ -95,7 +99,7 @@ def convert(
     on_error : {"raise", "skip", "collect"}
         What a bad annotation does: end the conversion, or be left out and counted, or be left
         out and its error kept in the report. An image that cannot be read or written as a whole
-        is left out with all its instances.
+        is left out with all its instances. Where that leaves no image, the first error is raised.
     progress : callable, optional
         Called with the number of images done and their total, after each.
 
@@ -109,7 +113,8 @@ def convert(
     FileExistsError
         Where ``dst`` exists and ``overwrite`` is not set.
     FormatError, InvalidMaskError
-        Where the source is not valid; annotation and file are named.
+        Where the source is not valid; annotation and file are named. Where ``dst`` is no regular
+        file, or the source itself.
 
     Examples
     --------
@@ -129,31 +134,31 @@ def convert(
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
     started = time.perf_counter()
     src, dst = os.fspath(src), os.fspath(dst)
-    _check_destination(dst, overwrite)
+    place = _destination(src, dst, overwrite)
     faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
     bytes_in = os.path.getsize(src)
-    partial = f"{dst}.partial"
-    with suppress(FileNotFoundError):
-        os.unlink(partial)
-    try:
-        with (
-            _open(src, faults) as ds,
-            create(partial, mode="x", classes=ds.classes, compression=compression) as out,
-        ):
-            out.metadata.update(ds.metadata)
-            images, instances = _copy(ds, out, faults, progress)
-        os.replace(partial, dst)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(partial)
-        raise
+    with _open(src, faults) as ds:
+        _check_metadata(ds)
+        temporary = partial.beside(place)
+        try:
+            with create(temporary, mode="x", classes=ds.classes, compression=compression) as out:
+                out.metadata.update(ds.metadata)
+                images, instances = _copy(ds, out, faults, progress)
+            if images == 0 and faults is not None and faults.first is not None:
+                raise faults.first
+            bytes_out = os.path.getsize(temporary)
+            partial.put_in_place(temporary, place, overwrite)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
     return Report(
         images=images,
         instances=instances,
         skipped=faults.skipped if faults else 0,
         errors=faults.errors if faults else [],
         bytes_in=bytes_in,
-        bytes_out=os.path.getsize(dst),
+        bytes_out=bytes_out,
         seconds=time.perf_counter() - started,
     )
 
@@ -164,22 +169,29 @@ class _Faults:
 
     keep: bool
     skipped: int = 0
+    first: CompactMaskError | None = None
     errors: list[CompactMaskError] = field(default_factory=list)
 
     def __call__(self, error: CompactMaskError, instances: int = 1) -> None:
         self.skipped += instances
+        self.first = self.first or error
         if self.keep:
             self.errors.append(error)
 
 
 def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
     path = os.fspath(path)
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
+        raise FormatError(f"{path}: not a regular file, which cannot be read by position")
     with builtins.open(path, "rb") as file:
         head = file.read(1024)
     if head.startswith(HDF5_SIGNATURE):
         from . import hdf5
 
         return hdf5.open(path)
+    from .coco.document import BYTE_ORDER_MARK
+
     if head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         from .coco.reader import CocoSource
 
@@ -188,11 +200,25 @@ def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
     raise FormatError(f"{path}: {found}, expected an HDF5 file or COCO JSON")
 
 
-def _check_destination(dst: str, overwrite: bool) -> None:
+def _destination(src: str, dst: str, overwrite: bool) -> str:
+    """Give the real path to write, checked before any work is done."""
     if dst.lower().endswith(".json"):
         raise FormatError(f"{dst}: this version writes HDF5 files only, expected a name like .h5")
-    if os.path.lexists(dst) and not overwrite:
-        raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", dst)
+    place = partial.resolve(dst)
+    if os.path.exists(place):
+        if os.path.samefile(src, place):
+            raise FormatError(f"{dst}: it is the source itself, expected another file")
+        if not overwrite:
+            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", dst)
+    return place
+
+
+def _check_metadata(ds: SegmentationDataset) -> None:
+    """Refuse early what COCO documents have and HDF5.md does not."""
+    try:
+        json.dumps(ds.metadata, allow_nan=False)
+    except ValueError as error:
+        raise FormatError(f"{ds.path}: metadata that HDF5 cannot hold: {error}") from None
 
 
 def _copy(
@@ -206,22 +232,33 @@ def _copy(
     ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
     names = columns.pop("file_name", None)
     images = instances = 0
+    owners: dict[str | None, int] = {}
     for i in range(len(ds)):
         shape = int(heights[i]), int(widths[i])
         start, stop = ds.detection_range(i)
+        image_id, name = int(ids[i]), None if names is None else names[i] or None
         try:
+            if name in owners:
+                raise FormatError(
+                    f"{ds.path}: image id {image_id}: file_name {name!r} is that of image "
+                    f"id {owners[name]} too, which an HDF5 file cannot hold"
+                )
             out.append(
                 ds[i],
-                file_name=None if names is None else names[i] or None,
+                file_name=name,
                 image_shape=shape if all(shape) else None,
-                image_id=int(ids[i]),
-                columns={name: column[i] for name, column in columns.items()},
+                image_id=image_id,
+                columns={key: column[i] for key, column in columns.items()},
             )
         except CompactMaskError as error:
+            # The writer names its temporary file, which says nothing to anyone.
+            named = type(error)(str(error).replace(out.path, ds.path))
             if faults is None:
-                raise
-            faults(error, stop - start)
+                raise named from None
+            faults(named, stop - start)
         else:
+            if name is not None:
+                owners[name] = image_id
             images += 1
             instances += stop - start
         if progress is not None:

@@ -7,7 +7,7 @@ them. It keeps no Python object per image or instance, and what reads a crop loa
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex
 
@@ -20,7 +20,36 @@ if TYPE_CHECKING:
     from compactmask.packed import Masks
 
 BoolMask = npt.NDArray[np.bool_]
-Columns = Mapping[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
+
+
+class Columns(Mapping[str, Array]):
+    """Columns by name; each is read when it is taken, and read-only.
+
+    Parameters
+    ----------
+    read : mapping
+        Gives each column when it is called.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Mapping[str, Callable[[], Array]]) -> None:
+        self._read = read
+
+    def __getitem__(self, name: str) -> Array:
+        column = self._read[name]()
+        column.flags.writeable = False
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._read)})"
 
 
 class Instance(NamedTuple):
@@ -71,11 +100,11 @@ class Source(Protocol):
         """Number of instances."""
 
     @property
-    def images(self) -> Columns:
+    def images(self) -> Mapping[str, Array]:
         """Columns of length ``n_images``: id, file_name, height, width and further ones."""
 
     @property
-    def detections(self) -> Columns:
+    def detections(self) -> Mapping[str, Array]:
         """Columns of length ``n_detections``.
 
         xyxy, and those that exist of class_id, confidence, tracker_id, area (pixels), offsets,
@@ -156,16 +185,16 @@ class SegmentationDataset:
         return self._source.metadata
 
     @property
-    def images(self) -> Columns:
+    def images(self) -> Mapping[str, Array]:
         """Read-only mapping of columns with a row for each image, read when they are taken.
 
         ``id``, ``file_name`` ("" where there is none), ``height`` and ``width`` (0 where they are
-        not known), and whatever further columns the file has.
+        not known), and whatever further columns the file has. Text is an array of Python str.
         """
         return self._source.images
 
     @property
-    def detections(self) -> Columns:
+    def detections(self) -> Mapping[str, Array]:
         """Read-only mapping of columns with a row for each instance, read when they are taken.
 
         ``xyxy``, and those that exist of ``class_id``, ``confidence``, ``tracker_id``, ``area``

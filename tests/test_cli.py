@@ -179,6 +179,78 @@ def test_info_of_an_empty_dataset_has_no_largest_instance(capsys, tmp_path):
     assert re.search(r"^dense booleans +0 +-$", run(capsys, "info", path)[1], re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("class_id", "name"), [(1, "cat"), (1.0, "cat"), (-1, None), (2, None), (0.5, None)]
+)
+def test_info_names_the_class_of_the_largest_instance_where_it_has_one(
+    capsys, tmp_path, class_id, name
+):
+    import supervision as sv
+
+    found = sv.Detections(
+        xyxy=np.array([[0.0, 0, 4, 4]]),
+        mask=np.ones((1, 4, 4), dtype=bool),
+        class_id=np.array([class_id]),
+    )
+    with cm.create(tmp_path / "a.h5", classes=["dog", "cat"]) as out:
+        out.append(found)
+    code, text, _ = run(capsys, "info", tmp_path / "a.h5", "--json")
+    assert (code, json.loads(text)["largest"]["class_name"]) == (0, name)
+
+
+def shell(command, *arguments, **options):
+    """Run the command line in a shell, where it is $0 -m compactmask, and arguments are $1, $2."""
+    return subprocess.run(
+        ["sh", "-c", command, sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
+    )
+
+
+needs_shell = pytest.mark.skipif(os.name != "posix", reason="this system has no sh")
+
+
+@needs_shell
+def test_letters_that_a_terminal_lacks_are_escaped(tmp_path):
+    path = write(tmp_path, dataset(annotation(), categories=[{"id": 3, "name": "caf\u00e9"}]))
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = shell('"$0" -m compactmask info "$1"', path, env=ascii_only)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "classes    1: caf\\xe9" in done.stdout.splitlines()
+
+
+@needs_shell
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    path = write(tmp_path, [result()])
+    read, written = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "compactmask", "info", path],
+            stdout=written,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(written)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@needs_shell
+def test_standard_streams_may_be_closed(tmp_path):
+    path = write(tmp_path, [result()])
+    convert = '"$0" -m compactmask convert "$1" "$2"'
+    done = shell(f"{convert} 2>&-", path, tmp_path / "a.h5")
+    assert (done.returncode, done.stdout.count("1 images, 1 instances")) == (0, 1)
+    done = shell(f"{convert} >&-", path, tmp_path / "b.h5")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = shell(f"{convert} 2>&-", path, tmp_path / "b.h5")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 def test_the_demo_prints_its_lines(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "run", lambda output: iter([f"to {output}", "done"]))
     assert run(capsys, "demo", "-o", tmp_path) == (0, f"to {tmp_path}\ndone\n", "")

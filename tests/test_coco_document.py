@@ -1,4 +1,5 @@
 import json
+import math
 import re
 
 import pytest
@@ -38,9 +39,9 @@ BAD_FILES = {
     "images": (b'{"images": {}}', "'images' is object, expected a list"),
     "image": (b'{"images": [null]}', "images[0] is null, expected an object"),
     "annotations": (b'{"images": [], "annotations": "x"}', "'annotations' is string, expected a"),
-    "nan": (
-        b'{"images": [], "info": {"x": NaN}}',
-        "'info' is not valid JSON: Out of range float values are not JSON compliant",
+    "digits": (
+        b'{"images": [], "info": %s}' % (b"1" * 5000),
+        "not JSON that can be read: Exceeds the limit (4300",
     ),
     "half": (b'{"images": [], "info": "\\ud800"}', "'info' is not valid JSON: 'utf-8' codec can't"),
     "categories": (b'{"images": [], "categories": [true]}', "categories[0] is boolean, expected"),
@@ -62,6 +63,14 @@ def test_a_byte_order_mark_and_infinite_numbers_are_read(tmp_path):
     path = tmp_path / "bom.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(dataset(annotation(area=float("inf")))).encode())
     assert document.read(str(path)).annotations[0]["area"] == float("inf")
+
+
+@pytest.mark.usefixtures("parser")
+def test_metadata_may_hold_nan_and_infinity(tmp_path):
+    path = write(tmp_path, {"images": [], "info": {"x": [math.nan, math.inf]}})
+    x, y = document.read(str(path)).metadata["info"]["x"]
+    assert math.isnan(x)
+    assert y == math.inf
 
 
 @pytest.mark.usefixtures("parser")

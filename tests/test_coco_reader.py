@@ -223,6 +223,14 @@ BAD_DOCUMENTS = {
         dataset(images=[image(width=1 << 21)]),
         "images[0]: width is 2097152, expected 1 to 1,048,576 pixels",
     ),
+    "text height": (
+        dataset(images=[image(height="")]),
+        "images[0]: height is '', expected an integer",
+    ),
+    "list width": (
+        dataset(images=[image(width=[])]),
+        "images[0]: width is [], expected an integer",
+    ),
     "half": (
         dataset(images=[image(width=None)]),
         "images[0]: height is 4 and width is 0, expected both or none",
@@ -277,6 +285,14 @@ BAD_ANNOTATIONS = {
         annotation(2, bbox=[1, 2, math.nan, 3]),
         "annotation 2: bbox is [1, 2, nan, 3], expected 4 finite numbers x, y, width, height",
     ),
+    "far box": (
+        annotation(2, bbox=[1e308, 0, 1e308, 1]),
+        "annotation 2: bbox is [1e+308, 0, 1e+308, 1], expected x + width and y + height to be fi",
+    ),
+    "far integers": (
+        annotation(2, bbox=[0, 10**308, 1, 10**308]),
+        "annotation 2: bbox is [0, 1",
+    ),
     "huge box": (annotation(2, bbox=[1, 2, 10**400, 3]), "annotation 2: bbox is [1, 2, 1000"),
     "nothing": (
         annotation(2, bbox=None, segmentation=[]),
@@ -293,6 +309,10 @@ BAD_SEGMENTATIONS = {
         "annotation 2: polygon part 0 has 7 coordinates, expected x, y pairs",
     ),
     "sum": (annotation(2, segmentation=DOT | {"counts": [5, 1, 13]}), "annotation 2: "),
+    "no runs": (
+        annotation(2, segmentation=DOT | {"counts": []}),
+        "annotation 2: runs cover 0 pixels, image (4, 5) has 20",
+    ),
     "cut": (
         without(annotation(segmentation=DOT | {"counts": "5"}), "id"),
         "annotation at position 1: ",
@@ -340,6 +360,25 @@ def test_sizes_are_known_before_segmentations_are_checked_for_faults(source):
     assert faults == []
 
 
+BAD_SIZES = {
+    "sum": ({"size": [9, 9], "counts": [1, 2]}, "runs cover 3 pixels, image (9, 9) has 81"),
+    "other": ({"size": [9, 9], "counts": None}, "RLE counts are None, expected ASCII text or a l"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SIZES)
+def test_a_bad_rle_that_is_left_out_does_not_give_its_image_a_size(source, name):
+    bad, message = BAD_SIZES[name]
+    faults: list[CompactMaskError] = []
+    found = source([result(segmentation=bad), result(), result()], on_fault=faults.append)
+    assert [str(fault) for fault in faults] == [
+        f"{found.path}: annotation at position 0: {message}"
+        + ("ist of integers" if name == "other" else "")
+    ]
+    assert found.images["height"].tolist() == [4]
+    assert found.detections["area"].tolist() == [1, 1]
+
+
 def test_polygons_of_an_image_without_a_size_are_refused(source):
     document = dataset(annotation(segmentation=[[1, 1, 3, 1, 3, 3]]), images=[{"id": 7}])
     with pytest.raises(InvalidMaskError, match="annotation 1: the image has no height and width"):
@@ -380,11 +419,22 @@ def test_a_closed_source_refuses_to_read_and_its_masks_stay_valid(source):
         lambda: found.masks(0),
         lambda: found.images,
         lambda: found.detections,
+        lambda: found.n_images,
+        lambda: found.n_detections,
+        lambda: found.classes,
+        lambda: found.metadata,
     ):
         with pytest.raises(ValueError, match=re.escape(f"{found.path}: the dataset is closed")):
             use()
     assert masks.load().area.tolist() == [1]
-    assert (found.n_images, found.n_detections, found.classes) == (1, 1, ["cat"])
+
+
+def test_a_closed_dataset_says_so(tmp_path):
+    ds = coco.open(write(tmp_path, dataset(annotation())))
+    ds.close()
+    assert repr(ds) == f"SegmentationDataset({ds.path!r}: closed)"
+    with pytest.raises(ValueError, match=re.escape(f"{ds.path}: the dataset is closed")):
+        len(ds)
 
 
 def test_an_opened_document_gives_detections_with_compact_masks(tmp_path):

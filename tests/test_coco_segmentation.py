@@ -52,6 +52,17 @@ def test_masks_are_cropped_tightly_and_keep_their_order():
     assert packed.area.tolist() == [4, 1, 4]
 
 
+def test_an_image_of_2_to_the_32_pixels_has_rle_masks_whose_crop_is_smaller():
+    side = 1 << 16
+    rle = {"size": [side, side], "counts": [5, 100, side * side - 105]}
+    assert pack([rle], (side, side)).area.tolist() == [100]
+    corners = rle | {"counts": [0, 1, side * side - 2, 1]}
+    with pytest.raises(InvalidMaskError, match="its crop has 4294967296 pixels, expected at most"):
+        pack([corners], (side, side))
+    with pytest.raises(InvalidMaskError, match=r"sides of 1 to 1048576 and fewer than 2\*\*32 pix"):
+        pack([[SQUARE]], (side, side))
+
+
 @pytest.mark.parametrize("absent", [None, []])
 def test_an_absent_segmentation_is_an_empty_mask(absent):
     assert is_absent(absent)

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ from data import DATA, needs_data
 
 import compactmask as cm
 from compactmask.errors import FormatError, InvalidMaskError
+
+needs_fifo = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
 
 
 def same_detections(one, other):
@@ -150,13 +153,58 @@ def test_an_existing_destination_is_an_error_without_overwrite(tmp_path):
     assert len(cm.open(out)) == 1
 
 
-def test_a_file_may_be_converted_onto_itself(tmp_path):
-    source = write(tmp_path, [result()])
-    first = cm.convert(source, source.with_suffix(".h5"))
-    again = cm.convert(source.with_suffix(".h5"), source.with_suffix(".h5"), overwrite=True)
-    assert again.bytes_in == first.bytes_out
-    with cm.open(source) as one, cm.open(source.with_suffix(".h5")) as other:
-        assert same_datasets(one, other)
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["coco", "link", "hard"])
+def test_a_file_is_not_converted_onto_itself(tmp_path, name, overwrite):
+    source = write(tmp_path, [result()], "coco")
+    before = source.read_bytes()
+    (tmp_path / "link").symlink_to(source)
+    (tmp_path / "hard").hardlink_to(source)
+    with pytest.raises(FormatError, match=f"{name}: it is the source itself, expected another fil"):
+        cm.convert(source, tmp_path / name, overwrite=overwrite)
+    assert source.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["coco", "hard", "link"]
+
+
+def test_a_symbolic_link_is_followed_and_stays(tmp_path):
+    source, folder = write(tmp_path, [result()]), tmp_path / "folder"
+    folder.mkdir()
+    link = tmp_path / "link.h5"
+    link.symlink_to(folder / "out.h5")
+    cm.convert(source, link)
+    cm.convert(source, link, overwrite=True)
+    assert link.is_symlink()
+    assert os.listdir(folder) == ["out.h5"]
+    assert len(cm.open(folder / "out.h5")) == 1
+
+
+@needs_fifo
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "out.h5"
+    os.mkfifo(pipe)
+    with pytest.raises(FormatError, match=r"out\.h5: not a regular file"):
+        cm.convert(write(tmp_path, [result()]), pipe, overwrite=True)
+    assert pipe.is_fifo()
+
+
+@needs_fifo
+def test_a_pipe_is_not_read(tmp_path):
+    pipe = tmp_path / "in.json"
+    os.mkfifo(pipe)
+    message = r"in\.json: not a regular file, which cannot be read by position"
+    with pytest.raises(FormatError, match=message):
+        cm.open(pipe)
+    with pytest.raises(FormatError, match=message):
+        cm.convert(pipe, tmp_path / "out.h5")
+
+
+def test_the_destination_is_looked_at_before_the_source_is_read(tmp_path):
+    source = tmp_path / "bad.json"
+    source.write_bytes(b"no JSON")
+    with pytest.raises(FileNotFoundError, match=r"its folder does not exist: .*out\.h5"):
+        cm.convert(source, tmp_path / "nothing" / "out.h5")
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        cm.convert(source, tmp_path, overwrite=True)
 
 
 def test_a_failed_conversion_leaves_the_destination_and_nothing_else(tmp_path):
@@ -170,11 +218,45 @@ def test_a_failed_conversion_leaves_the_destination_and_nothing_else(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["coco.json", "out.h5"]
 
 
-def test_what_a_killed_conversion_left_is_replaced(tmp_path):
-    source = write(tmp_path, [result()])
-    (tmp_path / "out.h5.partial").write_bytes(b"half")
+def test_a_source_that_is_named_like_a_partial_file_stays(tmp_path):
+    source = write(tmp_path, [result()], "out.h5.partial")
     cm.convert(source, tmp_path / "out.h5")
-    assert sorted(os.listdir(tmp_path)) == ["coco.json", "out.h5"]
+    assert sorted(os.listdir(tmp_path)) == ["out.h5", "out.h5.partial"]
+    assert len(cm.open(source)) == len(cm.open(tmp_path / "out.h5")) == 1
+
+
+def convert_twice(tmp_path, overwrite):
+    """Run a whole conversion to a destination in the midst of another to the same one."""
+    long = write(tmp_path, [result(1), result(2)], "long.json")
+    short, out = write(tmp_path, [result(3)], "short.json"), tmp_path / "out.h5"
+
+    def interfere(done, total):
+        if done == 1:
+            cm.convert(short, out, overwrite=overwrite)
+
+    cm.convert(long, out, overwrite=overwrite, progress=interfere)
+
+
+def test_of_two_conversions_to_one_file_the_last_to_finish_wins_with_overwrite(tmp_path):
+    convert_twice(tmp_path, overwrite=True)
+    assert cm.open(tmp_path / "out.h5").images["id"].tolist() == [1, 2]
+    assert sorted(os.listdir(tmp_path)) == ["long.json", "out.h5", "short.json"]
+
+
+def test_of_two_conversions_to_one_file_the_first_to_finish_wins_without_overwrite(tmp_path):
+    with pytest.raises(FileExistsError, match=r"out\.h5"):
+        convert_twice(tmp_path, overwrite=False)
+    assert cm.open(tmp_path / "out.h5").images["id"].tolist() == [3]
+    assert sorted(os.listdir(tmp_path)) == ["long.json", "out.h5", "short.json"]
+
+
+def test_the_file_and_its_name_are_on_the_disk_when_a_conversion_returns(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(cm.formats.partial, "sync", synced.append)
+    cm.convert(write(tmp_path, [result()]), tmp_path / "out.h5")
+    temporary, folder = synced[-2:]
+    assert re.fullmatch(r"out\.h5\.[0-9a-f]{8}\.partial", os.path.basename(temporary))
+    assert folder == str(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
@@ -189,8 +271,11 @@ def test_a_conversion_that_is_killed_leaves_the_destination(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, source, out], timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert out.read_bytes() == b"precious"
-    with pytest.raises(FormatError, match=re.escape(f"{out}.partial")):
-        cm.open(f"{out}.partial")
+    (left,) = tmp_path.glob("out.h5.*.partial")
+    with pytest.raises(FormatError, match=re.escape(str(left))):
+        cm.open(left)
+    cm.convert(source, out, overwrite=True)
+    assert len(cm.open(out)) == 2
 
 
 def test_json_is_not_written_by_mistake(tmp_path):
@@ -236,12 +321,43 @@ def test_errors_of_bad_annotations_are_collected(tmp_path):
 def test_an_image_that_cannot_be_written_is_left_out_whole(tmp_path):
     twins = [image(7), image(8, file_name="7.jpg"), image(9)]
     source = write(tmp_path, dataset(*(annotation(i, i) for i in (7, 8, 8, 9)), images=twins))
-    with pytest.raises(FormatError, match=r"7\.jpg"):
+    message = (
+        f"{source}: image id 8: file_name '7.jpg' is that of image id 7 too, which an HDF5 file "
+        "cannot hold"
+    )
+    with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
         cm.convert(source, tmp_path / "out.h5")
     report = cm.convert(source, tmp_path / "out.h5", on_error="collect")
     assert (report.images, report.instances, report.skipped) == (2, 2, 2)
-    assert "7.jpg" in str(report.errors[0])
+    assert [str(error) for error in report.errors] == [message]
     assert cm.open(tmp_path / "out.h5").images["id"].tolist() == [7, 9]
+
+
+def test_a_refused_image_is_told_with_the_name_of_the_source(tmp_path):
+    source = write(tmp_path, dataset(annotation(**{f"key{i}": i for i in range(1100)})))
+    for policy in ("raise", "skip", "collect"):
+        with pytest.raises(
+            FormatError, match=rf"^{re.escape(str(source))}: image 0 .*more than 1024 columns"
+        ):
+            cm.convert(source, tmp_path / "out.h5", on_error=policy)
+    assert os.listdir(tmp_path) == ["coco.json"]
+
+
+@pytest.mark.parametrize("policy", ["skip", "collect"])
+def test_results_that_are_all_bad_are_an_error_and_no_empty_file(tmp_path, policy):
+    source = write(tmp_path, [result(image_id=None), result(image_id=1.5)])
+    with pytest.raises(FormatError, match="position 0: image_id is None, expected an integer"):
+        cm.convert(source, tmp_path / "out.h5", on_error=policy)
+    assert os.listdir(tmp_path) == ["coco.json"]
+
+
+def test_nan_in_metadata_is_read_and_not_converted(tmp_path):
+    source = write(tmp_path, dataset(annotation(), info={"x": math.nan}))
+    assert math.isnan(cm.open(source).metadata["info"]["x"])
+    message = f"{source}: metadata that HDF5 cannot hold: Out of range float values are not JSON"
+    with pytest.raises(FormatError, match=re.escape(message)):
+        cm.convert(source, tmp_path / "out.h5", on_error="skip")
+    assert os.listdir(tmp_path) == ["coco.json"]
 
 
 def test_on_error_is_one_of_three_words(tmp_path):

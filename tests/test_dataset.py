@@ -7,7 +7,7 @@ import pytest
 from hdf5_samples import assert_same, full
 
 import compactmask as cm
-from compactmask.formats.dataset import Instance, SegmentationDataset
+from compactmask.formats.dataset import Columns, Instance, SegmentationDataset
 
 
 @pytest.fixture
@@ -92,3 +92,20 @@ def test_refresh_shows_what_was_added(ds):
     ds.refresh()
     assert len(ds) == 5
     assert isinstance(ds, SegmentationDataset)
+
+
+def test_columns_are_read_when_they_are_taken_and_read_only():
+    taken = []
+
+    def read():
+        taken.append(1)
+        return np.arange(3)
+
+    columns = Columns({"a": read, "b": read})
+    assert (list(columns), len(columns), repr(columns)) == (["a", "b"], 2, "Columns(a, b)")
+    assert not taken
+    with pytest.raises(ValueError, match="read-only"):
+        columns["a"][0] = 7
+    with pytest.raises(KeyError):
+        columns["c"]
+    assert taken == [1]

@@ -1,6 +1,7 @@
 """Files that are damaged, foreign, or lie: each is refused with the name of what is wrong."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -88,6 +89,16 @@ def test_an_empty_file_is_refused(path):
         hdf5.open(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_and_a_folder_are_refused(tmp_path):
+    from compactmask.formats import hdf5
+
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(FormatError, match="not a regular file, expected HDF5"):
+            hdf5.open(tmp_path / name)
+
+
 def test_another_kind_of_file_is_refused(path):
     from compactmask.formats import hdf5
 
@@ -106,6 +117,7 @@ def test_a_foreign_hdf5_file_is_refused(tmp_path):
 ATTRIBUTES = [
     ("format", "other", FormatError, "format 'other', expected 'compactmask'"),
     ("format_version", "2.0", UnsupportedVersionError, "format_version 2.0 .* install a newer one"),
+    ("format_version", "0.9", UnsupportedVersionError, r"0\.9 .* reads 1.x with edge-words 1$"),
     ("format_version", "one", CorruptFileError, "format_version 'one', expected like '1.0'"),
     ("encoding", "zip", UnsupportedVersionError, "masks in zip 1, this release .* edge-words 1"),
     ("encoding_version", "2", UnsupportedVersionError, "masks in edge-words 2, this release"),
@@ -131,6 +143,8 @@ def test_a_newer_minor_version_with_more_in_it_is_read(path):
         file["more/of/it"] = h5py.Empty("f4")
         file["images/link"] = h5py.ExternalLink("/etc/passwd", "/")
     read_everything(path)
+    with cm.open(path) as ds:
+        assert ds._source.about["format"] == "HDF5, compactmask 1.7"
 
 
 @pytest.mark.parametrize("name", ["format_version", "state", "encoding", "order"])
@@ -223,6 +237,38 @@ def test_too_many_columns_are_refused(path):
         for i in range(1025):
             file[f"images/columns/{i}"] = 1
     refused(path, "/images/columns: 1027 columns, at most 1024 expected")
+
+
+def test_a_name_that_is_not_utf_8_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file["detections/data"].id.move(b"flags", b"\xff\xfe")
+    refused(path, r"/detections/data: name b'\\xff\\xfe' is not UTF-8")
+
+
+def test_a_name_that_is_not_utf_8_is_ignored_where_the_format_names_nothing(path):
+    with h5py.File(path, "r+") as file:
+        file.id.links.create_soft(b"\xff", b"/x")
+    read_everything(path)
+
+
+def test_a_further_column_with_the_name_of_another_is_refused(path):
+    replace(path, "images/columns/id", np.arange(40))
+    refused(path, "/images/columns/id: images have 'id' of their own")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_boxes_that_are_not_finite_are_refused_with_their_image(path, value):
+    change(path, "detections/xyxy", last(value))
+    refused(path, "/detections/xyxy: image 39: not finite")
+
+
+def test_an_instance_outside_of_its_image_is_refused(path):
+    change(path, "masks/offsets", last((80, 60)))
+    message = (
+        r"/masks/offsets: image 39, instance 119: a crop of .* outside of its image \(60, 80\)"
+    )
+    with cm.open(path) as ds, pytest.raises(CorruptFileError, match=message):
+        ds.instance(119)
 
 
 # nothing outside is opened

@@ -1,12 +1,14 @@
 """Whatever an sv.Detections holds comes back from a file as it was."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import supervision as sv
 from hdf5_samples import SHAPE, assert_same, boxes, full, pixels
 
 import compactmask as cm
-from compactmask.formats.hdf5 import schema, writer
+from compactmask.formats.hdf5 import masks, schema, writer
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_images_tell_their_names_ids_sizes_and_columns(path):
     with cm.create(path, classes=["cat", "dög"]) as out:
         out.append(full(2), file_name="ä/1.jpg", image_id=17, columns={"url": "x", "year": 1999})
         out.append(boxes(1), image_shape=(7, 9), columns={"year": 2001, "night": True})
-        out.append(boxes(0), file_name="")
+        out.append(boxes(0))
     with cm.open(path) as ds:
         assert ds.classes == ["cat", "dög"]
         assert ds.images["id"].tolist() == [17, 1, 2]
@@ -210,3 +212,67 @@ def test_save_keeps_the_image_shape_of_detections_without_masks(path):
     cm.save(boxes(1), path, image_shape=(7, 9))
     with cm.open(path) as ds:
         assert (ds.images["height"][0], ds.images["width"][0]) == (7, 9)
+
+
+def test_one_long_text_makes_no_other_longer(path):
+    captions = ["x" * 200_000, *["y"] * 3_000]
+    with cm.create(path) as out:
+        for caption in captions:
+            out.append(boxes(0), columns={"caption": caption})
+    tracemalloc.start()
+    with cm.open(path) as ds:
+        column = ds.images["caption"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert column.dtype == object
+    assert column.tolist() == captions
+    assert peak < 8_000_000
+
+
+def test_text_keeps_its_last_nul_characters(path):
+    image = boxes(2)
+    image.data["x"] = ["a\0", "\0"]
+    with cm.create(path) as out:
+        out.append(image, file_name="a\0", columns={"y": "b\0"})
+    with cm.open(path) as ds:
+        assert ds.images["file_name"].tolist() == ["a\0"]
+        assert ds.images["y"].tolist() == ["b\0"]
+        assert ds.detections["x"].tolist() == ["a\0", "\0"]
+        assert ds[0].data["x"] == ["a\0", "\0"]
+
+
+def test_bools_of_other_bytes_than_1_are_true(path):
+    image = boxes(3)
+    image.data["x"] = np.array([255, 0, 2], np.uint8).view(bool)
+    write(path, [image])
+    assert cm.load(path).data["x"].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("empty", [np.array([], "<U3"), np.array([], object), []])
+def test_no_text_comes_back_from_a_column_that_later_holds_numbers(path, empty):
+    none, some = boxes(0), boxes(2)
+    none.data["x"], some.data["x"] = empty, np.array([1, 2])
+    write(path, [none, some])
+    with cm.open(path) as ds:
+        assert_same(ds[0], none)
+        assert_same(ds[1], some)
+
+
+def test_no_numbers_take_the_dtype_of_the_column(path):
+    none, some = boxes(0), boxes(1)
+    none.data = {"x": np.empty(0, np.int8), "y": np.empty(0, np.int8)}
+    some.data = {"x": np.array([0.5]), "y": np.array(["a"])}
+    write(path, [none, some])
+    with cm.open(path) as ds:
+        assert ds[0].data["x"].dtype == np.float64
+        assert ds[0].data["y"].dtype == np.dtype("<U1")
+
+
+def test_what_decoding_needs_is_kept_for_a_limited_number_of_blocks(path, monkeypatch):
+    monkeypatch.setattr(masks, "MAX_BLOCKS", 2)
+    write(path, [full(3)])
+    with cm.open(path) as ds:
+        blocks = ds._source._contents.mask_store._blocks
+        blocks.update({7: b"", 8: b"", 9: b""})  # As two threads may leave it.
+        ds.crop(0)
+        assert set(blocks) == {0}

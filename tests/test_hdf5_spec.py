@@ -184,3 +184,14 @@ def test_columns_that_no_image_has_are_not_stored(path):
         "/detections/indptr",
         "/detections/xyxy",
     }
+
+
+def test_names_are_marked_as_utf_8(path):
+    image = full(1)
+    image.data["größe"] = [1]
+    cm.save(image, path)
+    with h5py.File(path) as file:
+        for group in (file, file["detections"], file["detections/data"], file["masks"]):
+            for name in group:
+                assert group.id.links.get_info(name.encode()).cset == h5py.h5t.CSET_UTF8
+        assert file["detections/data/größe"][:].tolist() == [1]

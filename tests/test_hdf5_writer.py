@@ -1,5 +1,6 @@
 """How a file comes to be: modes, refusals, and what is left when a writer dies."""
 
+import errno
 import os
 import re
 import shutil
@@ -14,7 +15,14 @@ import supervision as sv
 from hdf5_samples import assert_same, boxes, full, pixels
 
 import compactmask as cm
-from compactmask.errors import CompactMaskError, CorruptFileError, FormatError, ShapeMismatchError
+from compactmask.errors import (
+    CompactMaskError,
+    CorruptFileError,
+    FormatError,
+    ShapeMismatchError,
+    UnsupportedVersionError,
+)
+from compactmask.formats import partial
 from compactmask.formats.hdf5 import output, schema, writer
 
 
@@ -34,8 +42,9 @@ def write(path, *images, **options):
 
 def test_x_refuses_a_file_that_exists(path):
     write(path, boxes(1))
-    with pytest.raises(FileExistsError, match=re.escape(f"{path}: exists")):
+    with pytest.raises(FileExistsError, match=re.escape(f"exists: '{path}'")) as caught:
         cm.create(path)
+    assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, str(path))
     assert len(cm.open(path)) == 1
 
 
@@ -228,8 +237,44 @@ REFUSED = {
         TypeError,
         r"data\['x'\]: a list of float, int, one of str, bool, int or float expected",
     ),
-    "ragged list": (lambda: with_data([[1], [1, 2]]), TypeError, r"data\['x'\]: a list of list,"),
+    "ragged list": (lambda: with_data([[1], [1, 2]]), TypeError, r"data\['x'\]: "),
     "huge ints": (lambda: with_data([2**70, 1]), TypeError, r"data\['x'\]: "),
+    "ints of no type": (
+        lambda: with_data([2**63, -1]),
+        TypeError,
+        r"data\['x'\]: integers from -1 to 9223372036854775808, no type of 64 bits holds both",
+    ),
+    "list of arrays": (
+        lambda: with_data([np.ones(2, np.float32)] * 2),
+        TypeError,
+        r"data\['x'\]: a list of ndarray, one of str",
+    ),
+    "list of tuples": (
+        lambda: with_data([(1, 2), (3, 4)]),
+        TypeError,
+        r"data\['x'\]: a list of tuple, one of",
+    ),
+    "masked array": (
+        lambda: with_data(np.ma.masked_array([1, 2], [True, False])),
+        TypeError,
+        r"data\['x'\]: MaskedArray, a plain array expected",
+    ),
+    "range": (lambda: with_data(range(2)), TypeError, r"data\['x'\]: range, an array or a list"),
+    "9 dimensions": (
+        lambda: with_data(np.ones((2,) + (1,) * 8)),
+        ShapeMismatchError,
+        r"data\['x'\]: 9 dimensions, at most 8 expected",
+    ),
+    "9 dimensions without rows": (
+        lambda: with_data(np.ones((0,) + (1,) * 8), 0),
+        ShapeMismatchError,
+        r"data\['x'\]: 9 dimensions, at most 8 expected",
+    ),
+    "lists 9 deep": (
+        lambda: with_data([[[[[[[[[1]]]]]]]]] * 2),
+        ShapeMismatchError,
+        r"data\['x'\]: 9 dimensions, at most 8 expected",
+    ),
     "text table": (
         lambda: with_data(np.array([["a", "b"]] * 2)),
         ShapeMismatchError,
@@ -435,7 +480,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(path, monkeypatch, mo
     def full_disk(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output, "_sync", full_disk)
+    monkeypatch.setattr(partial, "sync", full_disk)
     out = cm.create(path, mode)
     out.append(full(1))
     with pytest.raises(OSError, match="No space left"):
@@ -496,13 +541,251 @@ def test_a_writer_that_is_killed_leaves_the_old_file(path, mode):
         assert_same(cm.load(path), full(3))
         write(path, full(1), mode=mode)
         assert_same(cm.open(path)[-1], full(1))
+    left = [name for name in os.listdir(path.parent) if name != path.name]
+    assert len(left) == (mode != "x")
+    assert all(re.fullmatch(r"some\.h5\.[0-9a-f]{8}\.partial", name) for name in left)
+
+
+def test_two_writers_at_the_same_time_do_not_touch_each_others_files(path):
+    write(path, boxes(1))
+    with cm.create(path, "w") as first:
+        first.append(full(2))
+        with cm.create(path, "w") as second:
+            second.append(full(3))
+        assert_same(cm.load(path), full(3))
+    assert_same(cm.load(path), full(2))
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_second_writer_at_the_same_time_is_refused(path):
+def test_a_writer_whose_file_was_replaced_says_so(path):
+    out = cm.create(path, "x")
+    out.append(full(2))
+    cm.save(full(3), path)
+    with pytest.raises(CompactMaskError, match=f"{path}: removed or replaced by another file whi"):
+        out.close()
+    assert_same(cm.load(path), full(3))
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_of_two_writers_that_continue_a_file_the_second_keeps_its_rows_beside(path):
     write(path, boxes(1))
-    with cm.create(path, "w"), pytest.raises(OSError, match=r"some.h5.partial: cannot be created"):
-        cm.create(path, "w")
+    first, second = cm.create(path, "a"), cm.create(path, "a")
+    first.append(full(2))
+    second.append(full(3))
+    first.close()
+    with pytest.raises(
+        CompactMaskError, match="while it was continued; all rows are in "
+    ) as caught:
+        second.close()
+    assert_same(cm.open(path)[1], full(2))
+    assert_same(cm.open(str(caught.value).rpartition(" in ")[2])[1], full(3))
+
+
+def test_an_error_in_the_body_keeps_the_file_that_w_would_replace(path):
+    write(path, full(3))
+
+    def work():
+        with cm.create(path, "w") as out:
+            out.append(full(2))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert_same(cm.load(path), full(3))
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_save_that_is_refused_leaves_what_was_there(path, exists):
+    if exists:
+        cm.save(full(3), path)
+    with pytest.raises(ShapeMismatchError, match=r"image_shape \(20, 31\), its masks have"):
+        cm.save(full(2), path, image_shape=(20, 31))
+    assert os.listdir(path.parent) == [path.name] * exists
+    if exists:
+        assert_same(cm.load(path), full(3))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("mode", ["x", "w", "a"])
+def test_what_is_no_regular_file_is_neither_written_nor_replaced(tmp_path, mode):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(FormatError, match=f"{fifo}: not a regular file"):
+        cm.create(fifo, mode)
+    with pytest.raises(IsADirectoryError, match=f"a folder, expected a file: '{tmp_path}'"):
+        cm.create(tmp_path, mode)
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_a_link_stays_and_its_file_is_replaced(path, tmp_path, mode):
+    write(path, boxes(1))
+    link = tmp_path / "link.h5"
+    link.symlink_to(path.name)
+    write(link, full(2), mode=mode)
+    assert link.is_symlink()
+    assert_same(cm.open(path)[-1], full(2))
+
+
+def test_a_path_with_a_null_character_is_refused():
+    with pytest.raises(FormatError, match=r"'a\\x00b': a path cannot hold a null character"):
+        cm.create("a\0b")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+@pytest.mark.parametrize("at", range(1, 60, 7))
+def test_a_flush_that_is_interrupted_loses_nothing(path, monkeypatch, error, at):
+    monkeypatch.setattr(writer, "FLUSH_BYTES", 0)
+    monkeypatch.setattr(schema, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(schema, "MASK_CHUNK_BYTES", {None: 32})
+    write_chunk, calls = output._write_chunk, iter(range(1000))
+
+    def interrupted(*arguments):
+        if next(calls) == at:
+            raise error
+        write_chunk(*arguments)
+
+    monkeypatch.setattr(output, "_write_chunk", interrupted)
+    with pytest.raises(type(error)):
+        write(path, *(full(5, seed=i) for i in range(20)))
+    with cm.open(path) as ds:
+        assert len(ds) > 0
+        for i, detections in enumerate(ds):
+            assert_same(detections, full(5, seed=i))
+
+
+def test_an_interrupt_while_a_complete_file_is_synced_loses_nothing(path, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    out = cm.create(path)
+    out.append(full(3))
+    monkeypatch.setattr(partial, "sync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        out.close()
+    assert_same(cm.load(path), full(3))
+
+
+def test_a_disk_that_stays_full_is_the_error_that_is_raised(path, monkeypatch):
+    monkeypatch.setattr(writer, "FLUSH_BYTES", 0)
+    monkeypatch.setattr(schema, "CHUNK_ROWS", 2)
+
+    def full_disk(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(output, "_write_chunk", full_disk)
+    with pytest.raises(OSError, match="No space left on device"), cm.create(path) as out:
+        out.append(full(5))
+    assert not path.exists()
+
+
+def test_an_append_that_is_interrupted_half_way_raises_its_cause(path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("compactmask.formats.hdf5.store.Masks.take", interrupt)
+    with pytest.raises(KeyboardInterrupt), cm.create(path) as out:
+        out.append(full(1))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("mode", ["x", "w", "a"])
+def test_classes_and_metadata_that_turn_bad_do_not_cost_the_file(path, mode):
+    def work():
+        with cm.create(path, mode, classes=["a"]) as out:
+            out.metadata["year"] = 2014
+            out.append(full(1))
+            out.classes.append(7)
+
+    with pytest.raises(TypeError, match=r"classes\[1\]: str expected, not int"):
+        work()
+    with cm.open(path) as ds:
+        assert_same(ds[0], full(1))
+        assert (ds.classes, ds.metadata) == (["a"], {"year": 2014})
+
+
+def test_metadata_that_is_not_json_is_refused_early(path):
+    with cm.create(path) as out:
+        with pytest.raises(TypeError, match=r"some\.h5: metadata: dict expected, not list"):
+            out.metadata = [1]
+        out.metadata["x"] = [1, 2]
+        out.append(boxes(1))
+        out.metadata["x"] = np.array([1, 2])
+        with pytest.raises(TypeError, match="metadata: cannot be stored as JSON: Object of type n"):
+            out.append(boxes(1))
+        out.metadata = {"x": True}
+    assert cm.open(path).metadata == {"x": True}
+    assert len(cm.open(path)) == 1
+
+
+def test_one_str_is_no_list_of_classes(path):
+    with pytest.raises(TypeError, match="classes: 'person', expected an iterable of names"):
+        cm.create(path, classes="person")
+    assert not path.exists()
+
+
+def test_a_file_of_a_later_minor_version_is_not_continued(path):
+    write(path, boxes(1))
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = np.bytes_("1.7")
+    before = path.read_bytes()
+    with pytest.raises(
+        UnsupportedVersionError, match=r"format_version 1\.7 may hold what would be"
+    ):
+        cm.create(path, "a")
+    assert path.read_bytes() == before
+
+
+MISTAKES = {
+    "image_shape of 3": (
+        {"image_shape": (6, 8, 3)},
+        r"image_shape \(6, 8, 3\), expected two integ",
+    ),
+    "image_shape of text": ({"image_shape": "12"}, "image_shape '12', expected two integers"),
+    "fractions": ({"image_shape": (6.5, 8.0)}, r"image_shape \(6.5, 8.0\), expected two integers"),
+    "file_name of list": ({"file_name": ["a"]}, "file_name: str expected, not list"),
+    "columns of list": ({"columns": [1]}, "columns: list, a mapping expected"),
+    "image_id of text": ({"image_id": "1"}, "image_id '1', an integer expected"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_are_told_with_the_image(path, case):
+    options, message = MISTAKES[case]
+    with cm.create(path) as out, pytest.raises(TypeError, match=f"{path}: image 0.*: {message}"):
+        out.append(boxes(1), **options)
+
+
+def test_an_empty_file_name_is_refused(path):
+    with cm.create(path) as out, pytest.raises(FormatError, match="file_name is empty, None sta"):
+        out.append(boxes(1), file_name="")
+
+
+def test_boxes_that_detections_cannot_hold_are_refused(path):
+    missing, nan = boxes(2), boxes(2)
+    missing.xyxy = None
+    nan.xyxy[1, 2] = np.nan
+    with cm.create(path) as out:
+        with pytest.raises(
+            ShapeMismatchError, match=r"image 0: xyxy: shape \(\), expected \(0, 4\)"
+        ):
+            out.append(missing)
+        with pytest.raises(
+            FormatError, match=r"image 0: xyxy: box 1 is \[4.0, 5.0, nan, 7.0\], exp"
+        ):
+            out.append(nan)
+
+
+def test_errors_of_dense_masks_name_the_image(path):
+    wrong = boxes(2)
+    wrong.mask = np.zeros((2, 6), bool)
+    with (
+        cm.create(path) as out,
+        pytest.raises(Exception, match=f"{path}: image 0: .*mask") as caught,
+    ):
+        out.append(wrong)
+    assert isinstance(caught.value, (CompactMaskError, TypeError))
 
 
 def test_a_directory_that_does_not_exist_is_named(tmp_path):

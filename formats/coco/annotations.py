@@ -77,7 +77,8 @@ class Annotations:
         items : sequence
             JSON values, expected to be objects.
         images : Images
-            Where ``image_id`` is looked up. Sizes that it lacks are taken from the first RLE.
+            Where ``image_id`` is looked up. Sizes that it lacks are taken from the first RLE,
+            which is the first good one where faults are left out.
         category_ids : collection of int
             The ids that the document lists; empty: any.
         on_fault : callable or None
@@ -88,10 +89,10 @@ class Annotations:
         rows: list[_Row] = []
         for position, item in enumerate(items):
             try:
-                rows.append(_read(position, item, images, category_ids))
-            except FormatError as error:
+                rows.append(_read(position, item, images, category_ids, on_fault is not None))
+            except (FormatError, InvalidMaskError) as error:
                 key = item.get("id") if isinstance(item, dict) else None
-                named = FormatError(f"{path}: {_name(key, position)}: {error}")
+                named = type(error)(f"{path}: {_name(key, position)}: {error}")
                 if on_fault is None:
                     raise named from None
                 on_fault(named)
@@ -105,7 +106,8 @@ class Annotations:
         image = np.array([row.image for row in rows], dtype=np.int64)
         has_mask = np.array([not is_absent(row.segmentation) for row in rows], dtype=np.bool_)
         masked = np.bincount(image[has_mask], minlength=n_images) > 0
-        columns = _columns([row.item for row in rows])
+        columns = _optional_columns(rows)
+        columns |= plain_columns([row.item for row in rows], NOT_FURTHER)
         columns["category_id"] = np.array([row.category_id for row in rows], dtype=np.int64)
         if not has_mask[masked[image]].all():
             columns["has_mask"] = has_mask
@@ -130,12 +132,15 @@ class _Row(NamedTuple):
     image: int
     position: int
     category_id: int
+    optional: list[float | None]
     box: Box
     segmentation: Any
     item: dict[str, Any]
 
 
-def _read(position: int, item: Any, images: Images, category_ids: Collection[int]) -> _Row:
+def _read(
+    position: int, item: Any, images: Images, category_ids: Collection[int], check_size: bool
+) -> _Row:
     if not isinstance(item, dict):
         raise FormatError(f"found {short(item)}, expected an object")
     category_id = integer("category_id", item.get("category_id"))
@@ -143,17 +148,20 @@ def _read(position: int, item: Any, images: Images, category_ids: Collection[int
         raise FormatError(
             f"category_id {category_id} is not among the {len(category_ids)} categories"
         )
-    for key, optional in OPTIONAL.items():
-        if item.get(key) is not None:
-            optional.read(key, item[key])
+    optional = [
+        None if item.get(key) is None else known.read(key, item[key])
+        for key, known in OPTIONAL.items()
+    ]
     xyxy = box(item.get("bbox"))
     segmentation = item.get("segmentation")
     if xyxy is NO_BOX and is_absent(segmentation):
         raise FormatError("it has neither a bbox nor a segmentation")
     image = images.find(item.get("image_id"))
-    if images.shape(image) == UNKNOWN_SHAPE:
-        images.set_shape(image, size_of(segmentation) or UNKNOWN_SHAPE)
-    return _Row(image, position, category_id, xyxy, segmentation, item)
+    if images.shape(image) == UNKNOWN_SHAPE and (size := size_of(segmentation)) is not None:
+        if check_size:
+            pack([segmentation], size)
+        images.set_shape(image, size)
+    return _Row(image, position, category_id, optional, xyxy, segmentation, item)
 
 
 def _with_good_masks(
@@ -170,16 +178,14 @@ def _with_good_masks(
             yield row
 
 
-def _columns(items: list[dict[str, Any]]) -> dict[str, Column]:
+def _optional_columns(rows: list[_Row]) -> dict[str, Column]:
     columns: dict[str, Column] = {}
-    for key, optional in OPTIONAL.items():
-        values = [item.get(key) for item in items]
+    for at, known in enumerate(OPTIONAL.values()):
+        values = [row.optional[at] for row in rows]
         if any(value is not None for value in values):
-            read = [
-                optional.missing if value is None else optional.read(key, value) for value in values
-            ]
-            columns[optional.column] = np.array(read, dtype=optional.dtype)
-    return columns | plain_columns(items, NOT_FURTHER)
+            filled = [known.missing if value is None else value for value in values]
+            columns[known.column] = np.array(filled, dtype=known.dtype)
+    return columns
 
 
 def _name(key: Any, position: int) -> str:

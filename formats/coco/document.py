@@ -11,6 +11,8 @@ from compactmask.errors import FormatError
 
 Objects = list[dict[str, Any]]
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 class Document(NamedTuple):
     """The parts of a COCO document that this package reads.
@@ -64,7 +66,7 @@ def read(path: str) -> Document:
 
 
 def _parse(path: str) -> Any:
-    data = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+    data = Path(path).read_bytes().removeprefix(BYTE_ORDER_MARK)
     if not data.strip():
         raise FormatError(f"{path}: the file is empty, expected COCO JSON")
     orjson = _optional.find("orjson")
@@ -86,6 +88,8 @@ def _parse(path: str) -> Any:
         ) from None
     except RecursionError:
         raise FormatError(f"{path}: JSON nested too deeply to be a COCO document") from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise FormatError(f"{path}: not JSON that can be read: {error}") from None
 
 
 def _objects(path: str, name: str, value: Any) -> Objects:
@@ -98,10 +102,10 @@ def _objects(path: str, name: str, value: Any) -> Objects:
 
 
 def _check_metadata(path: str, metadata: dict[str, Any]) -> None:
-    """Refuse what Python reads as JSON and other programs do not: NaN, and half characters."""
+    """Refuse what cannot be written as JSON again: half characters, and too deep nesting."""
     for key, item in metadata.items():
         try:
-            json.dumps({key: item}, allow_nan=False, ensure_ascii=False).encode()
+            json.dumps({key: item}, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise FormatError(f"{path}: {key!r} is not valid JSON: {error}") from None
 

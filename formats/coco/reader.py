@@ -77,14 +77,29 @@ class CocoSource:
 
     def refresh(self) -> None:
         """Parse the document again."""
-        content = Content.load(self.path, self._on_fault)
-        self.classes = content.classes
-        self.metadata = content.metadata
-        self.n_images = len(content.shapes)
-        self.n_detections = len(content.annotations.positions)
-        self._content = content
+        self._content = content = Content.load(self.path, self._on_fault)
         self._last: tuple[int, Packed] | None = None
         self._columns = self._detection_columns(content)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the categories."""
+        return self._open.classes
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What else the document says."""
+        return self._open.metadata
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return len(self._open.shapes)
+
+    @property
+    def n_detections(self) -> int:
+        """Number of annotations."""
+        return len(self._open.annotations.positions)
 
     @property
     def about(self) -> dict[str, str | None]:

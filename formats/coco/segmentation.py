@@ -88,7 +88,7 @@ def to_counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
         raise InvalidMaskError(
             f"RLE counts are {short(counts)}, expected ASCII text or a list of integers"
         )
-    return counts
+    return counts or ""  # a list without items has no dtype, and covers as little as no text
 
 
 def _part(index: int, part: Any) -> npt.NDArray[np.float64]:

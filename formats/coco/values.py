@@ -37,7 +37,7 @@ def number(key: str, value: Any) -> float:
 
 def side(key: str, value: Any) -> int:
     """Read an image's height or width; null and 0 are 0, which means unknown."""
-    length = integer(key, value or 0)
+    length = 0 if value is None else integer(key, value)
     if not 0 <= length <= LONGEST_SIDE:
         raise FormatError(f"{key} is {length}, expected 1 to {LONGEST_SIDE:,} pixels")
     return length
@@ -54,7 +54,10 @@ def box(value: Any) -> Box:
     ):
         raise FormatError(f"bbox is {short(value)}, expected 4 finite numbers x, y, width, height")
     x, y, width, height = value
-    return float(x), float(y), float(x + width), float(y + height)
+    x2, y2 = real(x + width), real(y + height)
+    if not (math.isfinite(x2) and math.isfinite(y2)):
+        raise FormatError(f"bbox is {short(value)}, expected x + width and y + height to be finite")
+    return float(x), float(y), x2, y2
 
 
 def text(key: str, value: Any) -> str:

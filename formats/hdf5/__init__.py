@@ -57,7 +57,9 @@ def save(
     path: str | os.PathLike[str],
     image_shape: tuple[int, int] | None = None,
 ) -> None:
-    """Save the detections of one image. A file that exists is replaced when the new one is whole.
+    """Save the detections of one image.
+
+    A file that exists is replaced when the new one is whole, and stays where they are refused.
 
     Parameters
     ----------
@@ -74,8 +76,13 @@ def save(
     """
     from .writer import create
 
-    with create(path, "w") as out:
+    out = create(path, "w")
+    try:
         out.append(detections, image_shape=image_shape)
+        out.close()
+    except BaseException:
+        out.abandon()
+        raise
 
 
 def load(path: str | os.PathLike[str]) -> Detections:

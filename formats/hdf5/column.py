@@ -248,8 +248,8 @@ class Text:
             raise CorruptFileError(f"{self.path}: not UTF-8: {error}") from None
 
     def all(self) -> Array:
-        """Read all rows as an array of str."""
-        return np.array(self.rows(0, len(self)), dtype=np.str_)
+        """Read all rows as an array of Python str, where one long row makes no other longer."""
+        return np.array(self.rows(0, len(self)), dtype=object)
 
 
 class NoText:
@@ -268,7 +268,7 @@ class NoText:
 
     def all(self) -> Array:
         """Give an array of empty text."""
-        return np.zeros(self._rows, dtype="<U1")
+        return np.full(self._rows, "", dtype=object)
 
 
 AnyColumn = Column | Text | NoText

@@ -31,6 +31,8 @@ class Contents:
     ----------
     handle : Handle
         The file.
+    version : tuple of int
+        Of the format, major and minor.
     tree : Tree
         Its structure.
 
@@ -40,8 +42,9 @@ class Contents:
         Where a dataset is missing, or has a shape or dtype that the format does not give it.
     """
 
-    def __init__(self, handle: Handle, tree: Tree) -> None:
-        self._handle = handle
+    def __init__(self, handle: Handle, version: tuple[int, int], tree: Tree) -> None:
+        self.handle = handle
+        self.version = version
         self._tree = tree
         self._cache = ChunkCache()
         self.columns: dict[str, Column | Text] = {}
@@ -71,7 +74,7 @@ class Contents:
     @property
     def path(self) -> str:
         """The file."""
-        return self._handle.path
+        return self.handle.path
 
     @property
     def compression(self) -> Literal["gzip"] | None:
@@ -98,7 +101,10 @@ class Contents:
         """Read the keyword arguments of an image's ``sv.Detections``, all but mask."""
         start, stop = self.detection_indptr.range(i)
         present = self._present.value(i)
-        fields: dict[str, Any] = {"xyxy": self._numbers("xyxy", start, stop)}
+        xyxy = self._numbers("xyxy", start, stop)
+        if not np.isfinite(xyxy).all():
+            raise CorruptFileError(f"{self.path}: /detections/xyxy: image {i}: not finite")
+        fields: dict[str, Any] = {"xyxy": xyxy}
         for field, bit in schema.FIELDS.items():
             if present & bit:
                 fields[field] = self._numbers(field, start, stop)
@@ -131,10 +137,17 @@ class Contents:
         masks = self.existing_masks()
         crop = masks.crop(k)
         image = self.detection_indptr.find(k)
+        x, y = offset = masks.offset(k)
+        height, width = self._side("height", image), self._side("width", image)
+        if y + crop.shape[0] > height or x + crop.shape[1] > width:
+            raise CorruptFileError(
+                f"{self.path}: /masks/offsets: image {image}, instance {k}: a crop of {crop.shape} "
+                f"at {offset} is outside of its image {(height, width)}"
+            )
         class_id = None
         if self._present.value(image) & schema.FIELDS["class_id"]:
             class_id = self._numbers("class_id", k, k + 1).item()
-        return Instance(image, self._numbers("xyxy", k, k + 1)[0], class_id, masks.offset(k), crop)
+        return Instance(image, self._numbers("xyxy", k, k + 1)[0], class_id, offset, crop)
 
     def _image_columns(self, n: int) -> dict[str, AnyColumn]:
         columns: dict[str, AnyColumn] = {"id": self._column("images/id", n, schema.I64)}
@@ -142,6 +155,8 @@ class Contents:
         for side in ("height", "width"):
             columns[side] = self._column(f"images/{side}", n, schema.I32, limits=SIDES)
         for name, path in self._named("images/columns"):
+            if name in schema.IMAGE_COLUMNS:
+                raise CorruptFileError(f"{self.path}: /{path}: images have {name!r} of their own")
             columns[name] = self._named_column(path, n)
         return columns
 
@@ -171,9 +186,9 @@ class Contents:
         return MaskStore(
             columns,
             self._starts("masks/indptr", m, packed.shape[0]),
-            MaskBytes(packed, self._handle, self._cache),
+            MaskBytes(packed, self.handle, self._cache),
             self.detection_indptr,
-            self._handle,
+            self.handle,
         )
 
     def existing_masks(self) -> MaskStore:
@@ -215,7 +230,7 @@ class Contents:
         return self._text(path, rows) if f"{path}/indptr" in self._tree else None
 
     def _text(self, path: str, rows: int | None) -> Text:
-        data = Column(self._extent(f"{path}/bytes"), self._handle, self._cache)
+        data = Column(self._extent(f"{path}/bytes"), self.handle, self._cache)
         self._check(data.extent, None, schema.U8, ())
         text = Text(self._starts(f"{path}/indptr", rows, len(data)), data)
         self.columns[path] = text
@@ -226,7 +241,7 @@ class Contents:
         if lists is None:
             lists = max(extent.shape[0] - 1, 0)
         self._check(extent, lists + 1, schema.I64, ())
-        return Indptr(extent, self._handle, self._cache, total=total)
+        return Indptr(extent, self.handle, self._cache, total=total)
 
     def _column(
         self,
@@ -239,7 +254,7 @@ class Contents:
     ) -> Column:
         extent = self._extent(path)
         self._check(extent, rows, dtype, inner)
-        column = Column(extent, self._handle, self._cache, limits=limits)
+        column = Column(extent, self.handle, self._cache, limits=limits)
         self.columns[path] = column
         return column
 
@@ -289,8 +304,8 @@ def _contained(form: int, column: Column | Text, start: int, stop: int) -> Any:
         rows = column.rows(start, stop)
         if form in (schema.LIST, schema.NDARRAY):
             return rows.tolist() if form == schema.LIST else rows.copy()
-    else:
-        texts = column.rows(start, stop)
+    if start == stop or isinstance(column, Text):
+        texts = column.rows(start, stop) if isinstance(column, Text) else []
         if form == schema.LIST:
             return texts
         if form == schema.OBJECT:

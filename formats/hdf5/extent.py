@@ -14,7 +14,6 @@ from compactmask.errors import CorruptFileError
 from . import filters, schema
 
 MAX_COMPACT_BYTES = 1 << 16
-MAX_DIMENSIONS = 8
 CODES = "i8 i4 u1 u4 f4 f8 i1 i2 u2 u8 f2"
 KINDS = [(h5t.py_create(np.dtype(f"<{code}")), np.dtype(f"<{code}")) for code in CODES.split()]
 """The types that a dataset may have: little-endian numbers, bit for bit as NumPy has them."""
@@ -70,8 +69,10 @@ def read_extent(dataset: Any, path: str, file_size: int, where: str) -> Extent:
     if dtype is None:
         raise CorruptFileError(f"{where}: type {dataset.dtype}, expected little-endian numbers")
     shape: tuple[int, ...] | None = dataset.shape
-    if not shape or len(shape) > MAX_DIMENSIONS:
-        raise CorruptFileError(f"{where}: shape {shape}, expected 1 to {MAX_DIMENSIONS} dimensions")
+    if not shape or len(shape) > schema.MAX_DIMENSIONS:
+        raise CorruptFileError(
+            f"{where}: shape {shape}, expected 1 to {schema.MAX_DIMENSIONS} dimensions"
+        )
     is_bool = dtype == schema.U8 and h5a.exists(dataset, b"bool")
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes == 0:

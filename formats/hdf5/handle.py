@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from typing import Final
 
-from compactmask.errors import CorruptFileError
+from compactmask.errors import CorruptFileError, FormatError
 
 
 class Handle:
@@ -24,6 +25,8 @@ class Handle:
     ------
     OSError
         Where it cannot be opened.
+    FormatError
+        Where it is no regular file, such as a pipe.
     """
 
     __slots__ = ("_fd", "path", "size")
@@ -31,8 +34,13 @@ class Handle:
     def __init__(self, path: str) -> None:
         self._fd = -1
         self.path: Final = path
-        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self.size: Final = os.fstat(self._fd).st_size
+        # Without O_NONBLOCK, opening a pipe would wait for its other end.
+        flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        self._fd = os.open(path, os.O_RDONLY | flags)
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise FormatError(f"{path}: not a regular file, expected HDF5")
+        self.size: Final = status.st_size
 
     def __del__(self) -> None:
         if self._fd >= 0:

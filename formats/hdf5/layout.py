@@ -26,10 +26,11 @@ from .handle import Handle
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 Tree = dict[str, Extent]
+Version = tuple[int, int]
 
 
-def read_layout(handle: Handle) -> Tree:
-    """Read the structure of a file of this format.
+def read_layout(handle: Handle) -> tuple[Version, Tree]:
+    """Read the version and the structure of a file of this format.
 
     Raises
     ------
@@ -45,7 +46,8 @@ def read_layout(handle: Handle) -> Tree:
     try:
         # Closed in any case, with all that was opened in it.
         with h5py.File(handle.path, "r") as file:
-            return walk.read(h5g.open(file.id, b"/"))
+            root = h5g.open(file.id, b"/")
+            return _check_attributes(root, handle.path), walk.read(root)
     except CompactMaskError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
@@ -70,7 +72,6 @@ class Walk:
 
     def read(self, root: Any) -> Tree:
         """Note all datasets of the format."""
-        _check_attributes(root, self._path)
         groups = {"": self._list("", root)}
         for path in schema.DATASETS:
             parent, _, name = path.rpartition("/")
@@ -85,7 +86,8 @@ class Walk:
                     f"{self._path}: /{path}: {len(group[1])} columns, "
                     f"at most {schema.MAX_COLUMNS} expected"
                 )
-            for name in group[1]:
+            for raw in group[1]:
+                name = self._name(path, raw)
                 self._note(f"{path}/{name}", name, group)
         return self._tree
 
@@ -104,6 +106,12 @@ class Walk:
                 raise CorruptFileError(f"{self._path}: /{path}/{name}: expected a dataset")
             self._note_dataset(f"{path}/{name}", part)
 
+    def _name(self, path: str, raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            raise CorruptFileError(f"{self._path}: /{path}: name {raw!r} is not UTF-8") from None
+
     def _note_dataset(self, path: str, dataset: Any) -> None:
         self.at = path
         self._tree[path] = read_extent(dataset, path, self._size, f"{self._path}: /{path}")
@@ -119,7 +127,7 @@ class Walk:
     def _open(self, path: str, name: str, group: Group) -> Any | None:
         """Open a dataset or group; None where it does not exist. No link is followed."""
         self.at = path
-        kind = group[1].get(name)
+        kind = group[1].get(name.encode())
         if kind is None:
             return None
         if kind != h5l.TYPE_HARD:
@@ -132,16 +140,16 @@ class Walk:
     def _list(self, path: str, group: Any) -> Group:
         """Give a group with the kinds of its links by name, in one call of HDF5."""
         self.at = path
-        kinds: dict[str, int] = {}
+        kinds: dict[bytes, int] = {}
 
         def note(name: bytes, info: Any) -> None:
-            kinds[name.decode()] = info.type
+            kinds[name] = info.type  # An error in here would not come out of HDF5.
 
         group.links.iterate(note, info=True)
         return group, kinds
 
 
-Group = tuple[Any, dict[str, int]]
+Group = tuple[Any, dict[bytes, int]]
 """An open group, and the kinds of its links."""
 
 
@@ -159,7 +167,7 @@ def _unfinished(path: str) -> str:
     return f"{path}: unfinished: its writer did not close it, or is still at work"
 
 
-def _check_attributes(root: Any, path: str) -> None:
+def _check_attributes(root: Any, path: str) -> Version:
     if not h5a.exists(root, b"format"):
         raise FormatError(f"{path}: an HDF5 file, but of something else: no attribute 'format'")
     found = _attribute(root, "format", path)
@@ -172,9 +180,10 @@ def _check_attributes(root: Any, path: str) -> None:
     encoding = f"{_attribute(root, 'encoding', path)} {_attribute(root, 'encoding_version', path)}"
     ours = f"{schema.ENCODING} {schema.ENCODING_VERSION}"
     if int(major) != schema.FORMAT_VERSION[0] or encoding != ours:
+        advice = ": install a newer one" if int(major) >= schema.FORMAT_VERSION[0] else ""
         raise UnsupportedVersionError(
             f"{path}: format_version {version} with masks in {encoding}, this release of "
-            f"compactmask reads {schema.FORMAT_VERSION[0]}.x with {ours}: install a newer one"
+            f"compactmask reads {schema.FORMAT_VERSION[0]}.x with {ours}{advice}"
         )
     order = _attribute(root, "order", path)
     if order != schema.ORDER:
@@ -184,6 +193,7 @@ def _check_attributes(root: Any, path: str) -> None:
         raise CorruptFileError(_unfinished(path))
     if state != schema.COMPLETE:
         raise CorruptFileError(f"{path}: state {state!r}, expected {schema.COMPLETE!r}")
+    return int(major), int(minor)
 
 
 def _attribute(root: Any, name: str, path: str) -> str:

@@ -180,7 +180,7 @@ class MaskStore:
                 f"{self._where(k)}: a crop of {tuple(shapes[at].tolist())} "
                 f"in {indptr[at + 1] - indptr[at]} bytes"
             )
-        if len(self._blocks) == MAX_BLOCKS:
+        if len(self._blocks) >= MAX_BLOCKS:
             self._blocks.clear()
         self._blocks[number] = entries = table.tobytes()
         return entries

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5p, h5s, h5t
 
+from compactmask.errors import CompactMaskError
+
+from ..partial import beside, put_in_place
 from . import filters, schema
+from .handle import Handle
 from .stream import Stream
 
-PARTIAL = ".partial"
 COMPACT_BYTES = 4096
 """A dataset up to this size may stand in its own header, which HDF5 checksums."""
 CHUNKED_OVERHEAD = 112
@@ -30,11 +34,13 @@ class Output:
     Parameters
     ----------
     path : str
-        The file to be.
+        The file to be, as :func:`~..partial.resolve` gives it.
     replace : bool
         Whether a file may exist there.
     writer : str
         Name and version of the program that writes.
+    before : Handle, optional
+        The file that this one continues, which must be at the path until the end.
 
     Raises
     ------
@@ -42,14 +48,21 @@ class Output:
         Where there is a file and it may not be replaced.
     """
 
-    def __init__(self, path: str, *, replace: bool, writer: str) -> None:
+    def __init__(self, path: str, *, replace: bool, writer: str, before: Handle | None) -> None:
         self.path = path
-        self._written = path
-        self._replaces = replace and os.path.lexists(path)
-        if self._replaces:
-            self._written += PARTIAL
-        self._file: Any = _create_file(self._written, exclusive=not self._replaces)
+        self.replaces: Final = replace and os.path.lexists(path)
+        self._before = before
+        self._written = beside(path) if self.replaces else path
+        self._file: Any = _create_file(self._written)
+        self._stat = os.stat(self._written)
         self._datasets: dict[str, Any] = {}
+        try:
+            self._write_attributes(writer)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _write_attributes(self, writer: str) -> None:
         attributes = {
             "format": schema.FORMAT,
             "format_version": ".".join(map(str, schema.FORMAT_VERSION)),
@@ -66,51 +79,77 @@ class Output:
         h5f.flush(self._file)
 
     def flush(self, stream: Stream) -> None:
-        """Write those rows of a stream that fill chunks. They are never written again."""
-        raw = stream.take_full_chunks()
-        if raw:
-            self._append_chunks(stream, raw)
+        """Write those rows of a stream that fill chunks. What was interrupted may be repeated."""
+        if stream.full_chunks:
+            self._append_chunks(stream, stream.full_chunks)
 
     def finish(self, streams: Iterable[Stream]) -> None:
-        """Write what still waits, and make the file complete."""
+        """Write what still waits, and make the file complete.
+
+        Raises
+        ------
+        CompactMaskError
+            Where another file has taken the place of this one, or of the one that it continues.
+        """
         try:
             for stream in streams:
-                raw = stream.take_all()
                 if stream.path not in self._datasets:
-                    self._write_sealed(stream, raw)
-                elif raw:
-                    self._append_chunks(stream, raw)
+                    self._write_sealed(stream, stream.waiting())
+                elif stream.nbytes:
+                    self._append_chunks(stream, stream.full_chunks + 1)
             self._datasets.clear()
             state = h5a.open(self._file, b"state")
             state.write(np.array(schema.COMPLETE.encode()))
+            if not self._is_in_place():
+                raise CompactMaskError(
+                    f"{self._written}: removed or replaced by another file while it was written"
+                )
             self._file.close()
-            _sync(self._written)
-            if self._replaces:
-                os.replace(self._written, self.path)
-            _sync_directory(self.path)
         except BaseException:
+            self.abandon()
+            raise
+        if self._before is not None and not self._before.is_still_at_path():
+            raise CompactMaskError(
+                f"{self.path}: removed or replaced by another file while it was continued; "
+                f"all rows are in {self._written}"
+            )
+        try:
+            put_in_place(self._written, self.path, overwrite=True)
+        except Exception:  # An interrupt loses no file that is complete.
             self.abandon()
             raise
 
     def abandon(self) -> None:
-        """Close without becoming complete; what existed before stays."""
+        """Close, and remove what was written; what existed before stays."""
         self._datasets.clear()
+        is_in_place = self._is_in_place()
         with contextlib.suppress(OSError, RuntimeError):
             self._file.close()
-        if self._replaces:
+        if is_in_place:
             with contextlib.suppress(OSError):
                 os.unlink(self._written)
 
-    def _append_chunks(self, stream: Stream, raw: bytes) -> None:
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self._stat, os.stat(self._written))
+        except OSError:
+            return False
+
+    def _append_chunks(self, stream: Stream, count: int) -> None:
+        """Write the first chunks that wait, of which the last may be not full."""
         dataset = self._datasets.get(stream.path)
         if dataset is None:
             dataset = self._datasets[stream.path] = self._create(
                 stream, (0, *stream.inner), stream.chunk_rows, stream.filtered, grows=True
             )
-        written: int = dataset.shape[0]
-        rows = len(raw) // stream.row_bytes
-        dataset.set_extent((written + rows, *stream.inner))
-        _write_chunks(dataset, written, stream.chunk_rows, raw, stream, stream.filtered)
+        for _ in range(count):
+            raw = stream.first_chunk()
+            if raw:
+                start = stream.written_rows
+                rows = len(raw) // stream.row_bytes
+                dataset.set_extent((start + rows, *stream.inner))
+                _write_chunk(dataset, start, stream.chunk_rows, raw, stream)
+                stream.drop(len(raw))
 
     def _write_sealed(self, stream: Stream, raw: bytes) -> None:
         """Write a dataset that was never flushed, in the form that takes the fewest bytes."""
@@ -128,7 +167,10 @@ class Output:
                 _write_whole(dataset, raw)
                 return
         dataset = self._create(stream, (rows, *stream.inner), chunk_rows, True)
-        _write_chunks(dataset, 0, chunk_rows, raw, stream, True)
+        size = chunk_rows * stream.row_bytes
+        for at in range(0, len(raw), size):
+            start = at // stream.row_bytes
+            _write_chunk(dataset, start, chunk_rows, raw[at : at + size], stream)
 
     def _create(
         self,
@@ -159,6 +201,7 @@ class Output:
             h5t.py_create(stream.dtype),
             h5s.create_simple(shape, limits),
             plan,
+            _utf8_link(),
         )
         if stream.is_bool:
             _set_attribute(dataset, "bool", np.array(1, schema.U8))
@@ -173,11 +216,11 @@ class Output:
             else:
                 plan = h5p.create(h5p.GROUP_CREATE)
                 plan.set_obj_track_times(False)
-                group = h5g.create(group, link, gcpl=plan)
+                group = h5g.create(group, link, _utf8_link(), plan)
         return group
 
 
-def _create_file(path: str, *, exclusive: bool) -> Any:
+def _create_file(path: str) -> Any:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
@@ -185,12 +228,17 @@ def _create_file(path: str, *, exclusive: bool) -> Any:
     creation.set_obj_track_times(False)
     creation.set_attr_phase_change(16, 0)  # All of the root's attributes fit its header.
     try:
-        flags = h5f.ACC_EXCL if exclusive else h5f.ACC_TRUNC
-        return h5f.create(os.fsencode(path), flags, creation, access)
+        return h5f.create(os.fsencode(path), h5f.ACC_EXCL, creation, access)
     except OSError as error:
-        if exclusive and os.path.lexists(path):
-            raise FileExistsError(f"{path}: exists") from None
-        raise type(error)(f"{path}: cannot be created: {error}") from None
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "exists", path) from None
+        raise OSError(error.errno, "cannot be created", path) from None
+
+
+def _utf8_link() -> Any:
+    plan = h5p.create(h5p.LINK_CREATE)
+    plan.set_char_encoding(h5t.CSET_UTF8)
+    return plan
 
 
 def _set_attribute(target: Any, name: str, value: Any) -> None:
@@ -202,31 +250,9 @@ def _write_whole(dataset: Any, raw: bytes) -> None:
     dataset.write(h5s.ALL, h5s.ALL, np.frombuffer(raw, dataset.dtype).reshape(dataset.shape))
 
 
-def _write_chunks(
-    dataset: Any, start: int, chunk_rows: int, raw: bytes, stream: Stream, filtered: bool
-) -> None:
-    """Write whole chunks from row ``start`` on; the last one is filled with zeros."""
-    size = chunk_rows * stream.row_bytes
-    inner = (0,) * len(stream.inner)
-    for number, at in enumerate(range(0, len(raw), size)):
-        chunk = raw[at : at + size].ljust(size, b"\0")
-        if filtered:
-            chunk = filters.deflated(filters.shuffled(chunk, stream.dtype.itemsize))
-        dataset.write_direct_chunk((start + number * chunk_rows, *inner), chunk)
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _sync_directory(path: str) -> None:
-    if os.name == "posix":
-        fd = os.open(os.path.dirname(path), os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+def _write_chunk(dataset: Any, start: int, chunk_rows: int, raw: bytes, stream: Stream) -> None:
+    """Write one chunk, which begins with row ``start``; what is not full is filled with zeros."""
+    chunk = raw.ljust(chunk_rows * stream.row_bytes, b"\0")
+    if stream.filtered:
+        chunk = filters.deflated(filters.shuffled(chunk, stream.dtype.itemsize))
+    dataset.write_direct_chunk((start, *(0,) * len(stream.inner)), chunk)

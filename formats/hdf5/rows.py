@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from compactmask.errors import ShapeMismatchError
+from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
 
 from . import schema
 
@@ -71,6 +72,8 @@ def make_rows(
         Where something is of a kind that the format does not hold.
     ShapeMismatchError
         Where lengths or image shapes disagree.
+    FormatError
+        Where a box is not finite.
     InvalidMaskError
         Where a mask is not valid.
     """
@@ -78,8 +81,15 @@ def make_rows(
 
     if not isinstance(detections, Detections):
         raise TypeError(f"{where}: sv.Detections expected, not {type(detections).__name__}")
-    count = len(detections.xyxy)
+    xyxy = np.asarray(detections.xyxy)
+    count = len(xyxy) if xyxy.ndim else 0
     instances: dict[str, Values] = {"xyxy": _numbers(detections.xyxy, (count, 4), where, "xyxy")}
+    finite = np.isfinite(xyxy).all(axis=1)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise FormatError(
+            f"{where}: xyxy: box {at} is {xyxy[at].tolist()}, expected finite numbers"
+        )
     present = 0
     for field, bit in schema.FIELDS.items():
         values = getattr(detections, field)
@@ -128,13 +138,15 @@ def mask_rows(masks: Packed) -> dict[str, Array]:
 
 
 def json_text(value: Any, where: str) -> str:
-    """Write a JSON document that reads back as an equal value.
+    """Write a dict as a JSON object that reads back as an equal one.
 
     Raises
     ------
     TypeError
         Where there is none.
     """
+    if not isinstance(value, dict):
+        raise TypeError(f"{where}: dict expected, not {type(value).__name__}")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         same = bool(json.loads(text) == value)
@@ -152,12 +164,15 @@ def _packed(mask: Any, count: int, where: str) -> Packed:
 
     from compactmask.mask import CompactMask
 
-    if not isinstance(mask, CompactMask):
-        if isinstance(mask, supervision.CompactMask):
-            mask = CompactMask.from_supervision(mask)
-        else:
-            mask = CompactMask.from_dense(mask)
-    packed: Packed = mask._packed
+    try:
+        if not isinstance(mask, CompactMask):
+            if isinstance(mask, supervision.CompactMask):
+                mask = CompactMask.from_supervision(mask)
+            else:
+                mask = CompactMask.from_dense(mask)
+        packed: Packed = mask._packed
+    except (CompactMaskError, TypeError) as error:
+        raise type(error)(f"{where}: {error}") from None
     if packed.n != count:
         raise ShapeMismatchError(f"{where}: {packed.n} masks for {count} boxes")
     return packed
@@ -168,7 +183,10 @@ def _image_shape(
 ) -> tuple[int, int]:
     if given is None:
         return (0, 0) if masks is None else masks.image_shape
-    height, width = (int(side) for side in given)
+    try:
+        height, width = map(operator.index, given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where}: image_shape {given!r}, expected two integers (H, W)") from None
     if not (1 <= height <= schema.MAX_SIDE and 1 <= width <= schema.MAX_SIDE):
         raise ShapeMismatchError(
             f"{where}: image_shape {(height, width)}, sides of 1 to {schema.MAX_SIDE} expected"
@@ -181,7 +199,7 @@ def _image_shape(
 
 
 def _numbers(values: Any, shape: tuple[int, ...], where: str, name: str) -> Array:
-    array = np.asarray(values)
+    array = _plain(np.asanyarray(values), f"{where}: {name}")
     if array.shape != shape:
         raise ShapeMismatchError(f"{where}: {name}: shape {array.shape}, expected {shape}")
     return _native(array, f"{where}: {name}")
@@ -193,7 +211,16 @@ def _native(array: Array, where: str) -> Array:
         raise TypeError(
             f"{where}: dtype {array.dtype}, expected bool, integers or floats of at most 64 bits"
         )
+    if array.dtype.kind == "b":  # Any byte that is not 0 is True, and 1 in the file.
+        array = np.not_equal(array.view(np.uint8), 0)
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def _plain(array: Array, where: str) -> Array:
+    """Refuse arrays that would lose something, such as a masked array its mask."""
+    if type(array) not in (np.ndarray, np.memmap):
+        raise TypeError(f"{where}: {type(array).__name__}, a plain array expected")
+    return np.asarray(array)
 
 
 def _image_value(value: Any, where: str, name: str) -> Values:
@@ -210,7 +237,9 @@ def _data_column(value: Any, count: int, where: str) -> tuple[int, Values]:
     """Give a data column as its form, which brings its container back, and its rows."""
     if isinstance(value, list):
         return schema.LIST, _list_values(value, count, where)
-    array = np.asarray(value)
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{where}: {type(value).__name__}, an array or a list expected")
+    array = _plain(value, where)
     if array.ndim == 0 or len(array) != count:
         raise ShapeMismatchError(f"{where}: shape {array.shape}, expected {count} rows")
     kind = array.dtype.kind
@@ -236,10 +265,14 @@ def _data_column(value: Any, count: int, where: str) -> tuple[int, Values]:
 def _list_values(value: list[Any], count: int, where: str) -> Values:
     if len(value) != count:
         raise ShapeMismatchError(f"{where}: {len(value)} items, expected {count}")
-    leaves = np.array(value, dtype=object).ravel().tolist()
+    leaves: list[Any] = value
     kinds = {type(leaf) for leaf in leaves}
-    if kinds == {str} and all(type(item) is str for item in value):
+    if kinds == {str}:
         return [checked_text(text, where, "text") for text in value]
+    for _ in range(schema.MAX_DIMENSIONS):
+        if kinds == {list}:
+            leaves = [*chain.from_iterable(leaves)]
+            kinds = {type(leaf) for leaf in leaves}
     if len(kinds) > 1 or not kinds <= {bool, int, float}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise TypeError(f"{where}: a list of {names}, one of str, bool, int or float expected")
@@ -247,11 +280,19 @@ def _list_values(value: list[Any], count: int, where: str) -> Values:
         array = np.array(value)
     except (ValueError, OverflowError) as error:
         raise TypeError(f"{where}: {error}") from None
+    if kinds == {int} and array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{where}: integers from {min(leaves)} to {max(leaves)}, no type of 64 bits holds both"
+        )
     return _row_sized(_native(array, where), where)
 
 
 def _row_sized(array: Array, where: str) -> Array:
     """Refuse rows that no chunk can hold."""
+    if array.ndim > schema.MAX_DIMENSIONS:
+        raise ShapeMismatchError(
+            f"{where}: {array.ndim} dimensions, at most {schema.MAX_DIMENSIONS} expected"
+        )
     size = math.prod(array.shape[1:]) * array.itemsize
     if len(array) and not 1 <= size <= schema.MAX_CHUNK_BYTES:
         raise ShapeMismatchError(

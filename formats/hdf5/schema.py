@@ -35,6 +35,7 @@ MAX_SIDE: Final = 1 << 20
 MAX_CROP_PIXELS: Final = (1 << 32) - 1
 MAX_TEXT_WIDTH: Final = 65_535
 MAX_CHUNK_BYTES: Final = 1 << 24
+MAX_DIMENSIONS: Final = 8
 MAX_COLUMNS: Final = 1024
 """In one group of columns that a writer names."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,35 +16,6 @@ from .column import AnyColumn
 from .contents import Contents
 from .handle import Handle
 from .layout import read_layout
-
-Array = npt.NDArray[Any]
-
-
-class ColumnMap(Mapping[str, Array]):
-    """Columns by name; each is read when it is taken.
-
-    Parameters
-    ----------
-    columns : mapping
-        Where they are read from.
-    """
-
-    __slots__ = ("_columns",)
-
-    def __init__(self, columns: Mapping[str, AnyColumn]) -> None:
-        self._columns = columns
-
-    def __getitem__(self, name: str) -> Array:
-        return self._columns[name].all()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self._columns)})"
 
 
 class Hdf5Source:
@@ -83,7 +54,7 @@ class Hdf5Source:
     def about(self) -> dict[str, str | None]:
         """How it is stored."""
         return {
-            "format": f"HDF5, {schema.FORMAT} {'.'.join(map(str, schema.FORMAT_VERSION))}",
+            "format": f"HDF5, {schema.FORMAT} {'.'.join(map(str, self._opened().version))}",
             "encoding": f"{schema.ENCODING} {schema.ENCODING_VERSION}",
             "compression": self._opened().compression,
         }
@@ -101,12 +72,12 @@ class Hdf5Source:
     @property
     def images(self) -> Columns:
         """Columns of the images."""
-        return ColumnMap(self._opened().images)
+        return _columns(self._opened().images)
 
     @property
     def detections(self) -> Columns:
         """Columns of the instances."""
-        return ColumnMap(self._opened().detections)
+        return _columns(self._opened().detections)
 
     def detection_range(self, i: int) -> tuple[int, int]:
         """Give the first instance of image ``i`` and the one after its last."""
@@ -152,11 +123,15 @@ class Hdf5Source:
         return self._contents
 
 
+def _columns(columns: Mapping[str, AnyColumn]) -> Columns:
+    return Columns({name: column.all for name, column in columns.items()})
+
+
 def open_contents(path: str) -> Contents:
     """Open the file at a path."""
     while True:
         handle = Handle(path)
-        contents = Contents(handle, read_layout(handle))
+        contents = Contents(handle, *read_layout(handle))
         # HDF5 opens by path too: it must have been the same file.
         if handle.is_still_at_path():
             return contents

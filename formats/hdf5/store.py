@@ -23,6 +23,7 @@ class FittedRows:
     rows: Rows
     image: dict[str, Any]
     detections: dict[str, Any]
+    masks: dict[str, Any]
 
 
 class Store:
@@ -54,13 +55,14 @@ class Store:
             rows,
             self.images.fit(rows.image, 1, where),
             self.detections.fit(rows.detections, rows.count, where),
+            {} if rows.masks is None else mask_rows(rows.masks),
         )
 
     def take(self, fitted: FittedRows) -> None:
         """Add an image."""
         rows = fitted.rows
         if rows.masks is not None:
-            self.begin_masks().take(rows.masks)
+            self.begin_masks().take(fitted.masks, rows.masks)
         elif self.masks is not None:
             self.masks.skip(rows.count)
         self.images.take(fitted.image, 1)
@@ -107,9 +109,9 @@ class Masks:
         for name, values in schema.MASK_COLUMNS.items():
             self.table.begin(name, values)
 
-    def take(self, masks: Packed) -> None:
-        """Add the masks of one image."""
-        self.table.take(mask_rows(masks), masks.n)
+    def take(self, columns: dict[str, Any], masks: Packed) -> None:
+        """Add the masks of one image, and their rows of :func:`mask_rows`."""
+        self.table.take(columns, masks.n)
         self.packed.add(np.diff(masks.indptr).tolist(), masks.data)
 
     def skip(self, rows: int) -> None:

@@ -86,16 +86,24 @@ class Stream:
         self._waiting += bytes(rows * self.row_bytes)
         self.rows += rows
 
-    def take_full_chunks(self) -> bytes:
-        """Give the waiting rows that fill chunks; they wait no more."""
-        size = self.chunk_rows * self.row_bytes
-        return self._take(len(self._waiting) // size * size if size else 0)
+    @property
+    def full_chunks(self) -> int:
+        """How many chunks the waiting rows fill."""
+        return len(self._waiting) // max(self.chunk_rows * self.row_bytes, 1)
 
-    def take_all(self) -> bytes:
-        """Give all waiting rows."""
-        return self._take(len(self._waiting))
+    @property
+    def written_rows(self) -> int:
+        """Rows that wait no more."""
+        return self.rows - len(self._waiting) // max(self.row_bytes, 1)
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(memoryview(self._waiting)[:size])
-        del self._waiting[:size]
-        return taken
+    def first_chunk(self) -> bytes:
+        """Give the first rows that wait, at most a chunk of them."""
+        return bytes(self._waiting[: self.chunk_rows * self.row_bytes])
+
+    def waiting(self) -> bytes:
+        """Give all rows that wait."""
+        return bytes(self._waiting)
+
+    def drop(self, nbytes: int) -> None:
+        """Let go of the first bytes that wait, once they are written."""
+        del self._waiting[:nbytes]

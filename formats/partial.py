@@ -1,0 +1,107 @@
+"""A file that is written beside its place, and put there when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+
+from compactmask.errors import FormatError
+
+
+def resolve(path: str | os.PathLike[str]) -> str:
+    """Give the real path of a file to write: symbolic links are followed, not replaced.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the file shall be; there may be a regular file, or nothing.
+
+    Raises
+    ------
+    FormatError
+        Where something other than a regular file is there, or the path holds a null character.
+    IsADirectoryError
+        Where a folder is there.
+    FileNotFoundError
+        Where the folder that shall hold it is missing.
+    """
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise FormatError(f"{text!r}: a path cannot hold a null character")
+    real = os.path.realpath(text)
+    try:
+        mode = os.stat(real).st_mode
+    except FileNotFoundError:
+        folder = os.path.dirname(real)
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(errno.ENOENT, "its folder does not exist", real) from None
+        return real
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "a folder, expected a file", real)
+    if not stat.S_ISREG(mode):
+        raise FormatError(f"{real}: not a regular file, which cannot be written or replaced")
+    return real
+
+
+def beside(path: str) -> str:
+    """Give a name in the folder of a file that nobody else uses.
+
+    Parameters
+    ----------
+    path : str
+        What :func:`resolve` gave.
+    """
+    return f"{path}.{secrets.token_hex(4)}.partial"
+
+
+def put_in_place(temporary: str, path: str, overwrite: bool) -> None:
+    """Move a complete file to its place so that it is there even after a power failure.
+
+    Parameters
+    ----------
+    temporary : str
+        The file, closed, in the folder of ``path``.
+    path : str
+        What :func:`resolve` gave.
+    overwrite : bool
+        Whether a file that is there is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        Where a file is there and must stay; ``temporary`` is kept.
+    """
+    sync(temporary)
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        _link(temporary, path)
+    if os.name != "nt":  # Windows opens no folders.
+        sync(os.path.dirname(path))
+
+
+def sync(path: str) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    fd = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _link(temporary: str, path: str) -> None:
+    """Rename without replacing; where the file system has no links, look before."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, "it was made meanwhile", path) from None
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "it was made meanwhile", path) from None
+        os.rename(temporary, path)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
