@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 KERNELS = Path("compactmask", "_kernels")
-HEADERS = sorted(KERNELS.glob("*.h"))
+HEADERS = sorted([*KERNELS.glob("*.h"), *KERNELS.glob("*.pxd")])
 DEBUG = os.environ.get("COMPACTMASK_DEBUG") == "1"
 DIRECTIVES = {
     "language_level": 3,

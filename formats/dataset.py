@@ -92,6 +92,10 @@ class Source(Protocol):
         """How it is stored: ``format``, ``encoding`` of the masks, and their ``compression``."""
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes read from the file since it was opened, its structure not counted."""
+
+    @property
     def n_images(self) -> int:
         """Number of images."""
 
@@ -178,6 +182,11 @@ class SegmentationDataset:
     def classes(self) -> list[str]:
         """Class names; ``class_id`` is the index into them."""
         return list(self._source.classes)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from the file since it was opened, its structure not counted."""
+        return self._source.bytes_read
 
     @property
     def metadata(self) -> dict[str, Any]:

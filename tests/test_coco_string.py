@@ -1,6 +1,7 @@
 """COCO counts strings: pycocotools' bytes both ways, and every malformed one refused."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -211,3 +212,42 @@ def test_a_cut_or_changed_string_is_refused_or_has_the_runs_that_it_says(frames,
         return
     counts = reference.coco_counts(text)
     assert np.array_equal(frames_of(block)[0], reference.from_counts(counts, h, w))
+
+
+@settings(max_examples=200)
+@given(stacks(min_n=1))
+def test_strings_alone_are_parsed_to_their_runs_and_written_back(coco, frames):
+    texts = by_pycocotools(coco, frames)
+    counts, indptr = coco_string.parse(texts, frames.shape[1:])
+    expected = [reference.counts_of(frame) for frame in frames]
+    found = [counts[a:b].tolist() for a, b in pairwise(indptr)]
+    assert found == [list(runs) for runs in expected]
+    assert [text.encode() for text in coco_string.write(counts, indptr)] == texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["04", b"0~"], "mask 1: character 1 of the counts string has code 126, expected 48 to"),
+        (["0Q"], "mask 0: the counts string ends at character 2 inside a number"),
+        (["9"], "mask 0: run 0 has length 9, expected 0 to 4"),
+    ],
+)
+def test_a_malformed_string_alone_is_refused_with_its_mask(texts, message):
+    with pytest.raises(InvalidMaskError, match=message):
+        coco_string.parse(texts, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("counts", "indptr", "message"),
+    [
+        ([1, 3], [0, 3], "mask 0: counts run from 0 to 3 of 2"),
+        ([1, 3], [0, 2, 1], "mask 1: counts run from 2 to 1 of 2"),
+        ([1, 3], [-1, 2], "mask 0: counts run from -1 to 2 of 2"),
+        ([1, 3], [], "indptr is empty, expected a start for each mask and the end"),
+        ([1, -1], [0, 2], "mask 0: run 1 has length -1, expected 0 to"),
+    ],
+)
+def test_runs_that_are_no_masks_are_not_written(counts, indptr, message):
+    with pytest.raises(InvalidMaskError, match=message):
+        coco_string.write(np.array(counts, np.int64), np.array(indptr, np.int64))

@@ -1,11 +1,11 @@
 """The packed form of one mask to the edges of its columns."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t
 
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport Fault, Status
-from compactmask._kernels.words cimport Tables
+from compactmask._kernels.words cimport Edge, Tables
 
 
 @cython.final
@@ -13,15 +13,13 @@ cdef class Decoder:
     """Scratch of the decoder; one serves many masks in turn.
 
     The line is the column that the next symbols move: where its edges are, and for each of
-    them the last two moves as one index into the table of steps.
+    them the last two moves as an index into the table of steps.
     """
 
     cdef:
         const Tables* tables
-        int32_t* line
-        int32_t* changed            # the line as CUT and ADD make it, while they do
-        uint16_t* moves
-        uint16_t* changed_moves
+        Edge* line
+        Edge* changed               # the line as CUT and ADD make it, while they do
         Py_ssize_t capacity
         int64_t* counts             # of a mask that is packed as run lengths
 

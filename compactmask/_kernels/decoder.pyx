@@ -48,15 +48,16 @@ from compactmask._kernels.words cimport (
     SYMBOL_OP,
     SYMBOLS,
     WORDS,
+    Edge,
     Step,
-    Tables,
+    move_edge,
     tables,
 )
 
 cdef extern from "steps.h":
     Py_ssize_t move_line(
         const Step* steps, const uint8_t* symbols, Py_ssize_t columns, Py_ssize_t m, int32_t h,
-        int32_t* line, uint16_t* moves, int32_t* at,
+        Edge* line, int32_t* at,
     ) noexcept nogil
 
 cdef enum:
@@ -69,7 +70,7 @@ cdef inline Fault _fault(Status status, Py_ssize_t at, int64_t found, int64_t ex
     return fault
 
 
-cdef inline Status finish_column(const int32_t* line, Py_ssize_t m, Edges mask) noexcept nogil:
+cdef inline Status finish_column(const Edge* line, Py_ssize_t m, Edges mask) noexcept nogil:
     """Check the line and append it to `mask` as its next column."""
     cdef int32_t before
     cdef int32_t* at
@@ -82,22 +83,14 @@ cdef inline Status finish_column(const int32_t* line, Py_ssize_t m, Edges mask) 
     at = mask.at + mask.n
     before = -1
     for k in range(0, m, 2):
-        is_sorted &= (line[k] > before) & (line[k + 1] > line[k])
-        before = line[k + 1]
-        at[k], at[k + 1] = line[k], before
+        is_sorted &= (line[k].row > before) & (line[k + 1].row > line[k].row)
+        before = line[k + 1].row
+        at[k], at[k + 1] = line[k].row, before
     if not is_sorted or before > mask.h:
         return BAD_ORDER
     mask.n += m
     mask.column += 1
     mask.start[mask.column] = mask.n
-    return OK
-
-
-cdef Status grow(void** array, size_t size) noexcept nogil:
-    cdef void* larger = realloc(array[0], size)
-    if larger == NULL:
-        return NO_MEMORY
-    array[0] = larger
     return OK
 
 
@@ -108,22 +101,22 @@ cdef class Decoder:
     def __dealloc__(self):
         free(self.line)
         free(self.changed)
-        free(self.moves)
-        free(self.changed_moves)
         free(self.counts)
 
     cdef Status reserve(self, Py_ssize_t n) noexcept nogil:
         """Make room for lines of `n` edges."""
         cdef Py_ssize_t capacity = max(2 * self.capacity, n, 64)
+        cdef Edge* line
         if n <= self.capacity:
             return OK
-        if (
-            grow(<void**>&self.line, capacity * sizeof(int32_t)) != OK
-            or grow(<void**>&self.changed, capacity * sizeof(int32_t)) != OK
-            or grow(<void**>&self.moves, capacity * sizeof(uint16_t)) != OK
-            or grow(<void**>&self.changed_moves, capacity * sizeof(uint16_t)) != OK
-        ):
+        line = <Edge*>realloc(self.line, capacity * sizeof(Edge))
+        if line == NULL:
             return NO_MEMORY
+        self.line = line
+        line = <Edge*>realloc(self.changed, capacity * sizeof(Edge))
+        if line == NULL:
+            return NO_MEMORY
+        self.changed = line
         self.capacity = capacity
         return OK
 
@@ -139,9 +132,7 @@ cdef class Decoder:
             uint32_t value = 0, y = 0, length = 0
             uint8_t symbols[BATCH]
             Py_ssize_t n_symbols
-            int32_t* line = self.line
-            uint16_t* moves = self.moves
-            Step move
+            Edge* line = self.line
             uint8_t byte
             Status status = OK
         if n > 0 and data[0] == RUNS_OP:
@@ -175,12 +166,12 @@ cdef class Decoder:
                     return _fault(status, op - data, 0, MAX_LARGE_SYMBOL)
                 value += SYMBOLS
                 d = <int32_t>((value + 1) // 2) if value % 2 else -<int32_t>(value // 2)
-                k = moves[j] // SYMBOLS
+                k = line[j].moves // SYMBOLS
                 d = self.tables.base[k] + self.tables.sign[k] * d
-                line[j] += d
+                line[j].row += d
                 if d < -MEMORY or d > MEMORY:
                     d = 0
-                moves[j] = <uint16_t>(((d + 16) << 5 | <int32_t>k >> 5) * SYMBOLS)
+                line[j].moves = <uint16_t>(((d + 16) << 5 | <int32_t>k >> 5) * SYMBOLS)
                 j += 1
                 if j == m:
                     status = finish_column(line, m, mask)
@@ -205,9 +196,7 @@ cdef class Decoder:
                     return _fault(NO_EDGES, op - data, 0, 0)
                 for step in range(value):
                     for k in range(m):
-                        move = self.tables.steps[moves[k]]
-                        line[k] += move.d
-                        moves[k] = move.moves
+                        line[k] = move_edge(line[k], self.tables.steps, 0)
                     status = finish_column(line, m, mask)
                     if status != OK:
                         return _fault(status, op - data, mask.column, h)
@@ -222,7 +211,7 @@ cdef class Decoder:
                     return _fault(TRUNCATED, op - data, 0, 0)
                 if self.reserve(m) != OK:
                     return _fault(NO_MEMORY, 0, 0, 0)
-                line, moves = self.line, self.moves
+                line = self.line
                 y = 0
                 for k in range(m):
                     if not get_varint(&p, end, h, &length, &status):
@@ -230,15 +219,14 @@ cdef class Decoder:
                     y += length
                     if y > <uint32_t>h:
                         return _fault(BAD_ORDER, op - data, mask.column, h)
-                    line[k] = <int32_t>y
-                    moves[k] = NO_MOVES
+                    line[k].row, line[k].moves = <int32_t>y, NO_MOVES
                     y += 1
                 continue
             p = op
             fault = self.edit_line(&p, end, data, &m, mask)
             if fault.status != OK:
                 return fault
-            line, moves = self.line, self.moves
+            line = self.line
         if j != 0:
             return _fault(UNFINISHED_COLUMN, n, 0, 0)
         if mask.column != w:
@@ -290,11 +278,11 @@ cdef class Decoder:
                 return _fault(TOO_MANY_EDGES, op - data, n + left + 2, limit)
             if self.reserve(n + left + 2) != OK:
                 return _fault(NO_MEMORY, 0, 0, 0)
-            memcpy(self.changed + n, self.line + taken, (k - n) * sizeof(int32_t))
-            memcpy(self.changed_moves + n, self.moves + taken, (k - n) * sizeof(uint16_t))
-            taken += k - n
             left -= k - n
-            n = k
+            while n < k:
+                self.changed[n] = self.line[taken]
+                n += 1
+                taken += 1
             if is_cut:
                 taken += 2
                 left -= 2
@@ -304,19 +292,19 @@ cdef class Decoder:
             ):
                 return _fault(status, op - data, 0, mask.h)
             if k > 0:
-                y += self.changed[k - 1]
+                y += self.changed[k - 1].row
             length += y + 1
             if length > <uint32_t>mask.h:
                 return _fault(BAD_ORDER, op - data, mask.column, mask.h)
-            self.changed[k] = <int32_t>y
-            self.changed[k + 1] = <int32_t>length
-            self.changed_moves[k] = self.changed_moves[k + 1] = NO_MOVES
+            self.changed[k].row, self.changed[k].moves = <int32_t>y, NO_MOVES
+            self.changed[k + 1].row, self.changed[k + 1].moves = <int32_t>length, NO_MOVES
             n += 2
-        memcpy(self.changed + n, self.line + taken, left * sizeof(int32_t))
-        memcpy(self.changed_moves + n, self.moves + taken, left * sizeof(uint16_t))
-        self.line, self.changed = self.changed, self.line
-        self.moves, self.changed_moves = self.changed_moves, self.moves
         m[0] = n + left
+        while n < m[0]:
+            self.changed[n] = self.line[taken]
+            n += 1
+            taken += 1
+        self.line, self.changed = self.changed, self.line
         at[0] = p
         return _fault(OK, 0, 0, 0)
 
@@ -329,9 +317,7 @@ cdef class Decoder:
         """
         cdef:
             Py_ssize_t j = place[0], k = 0, columns, first = mask.column
-            int32_t* line = self.line
-            uint16_t* moves = self.moves
-            Step move
+            Edge* line = self.line
             Status status
         while k < n:
             if j == 0:
@@ -344,9 +330,7 @@ cdef class Decoder:
                         return status
                     k += columns * m
                     continue
-            move = self.tables.steps[moves[j] + symbols[k]]
-            line[j] += move.d
-            moves[j] = move.moves
+            line[j] = move_edge(line[j], self.tables.steps, symbols[k])
             j += 1
             k += 1
             if j == m:
@@ -368,7 +352,7 @@ cdef class Decoder:
         if mask.n + columns * m > mask.at_capacity and mask.reserve(columns * m) != OK:
             return NO_MEMORY
         done = move_line(
-            self.tables.steps, symbols, columns, m, mask.h, self.line, self.moves, mask.at + mask.n
+            self.tables.steps, symbols, columns, m, mask.h, self.line, mask.at + mask.n
         )
         for k in range(1, done + 1):
             start[k] = mask.n + k * m

@@ -7,31 +7,15 @@ struct step {
     uint16_t moves;     /* its last two moves from now on: where their steps start */
 };
 
-struct segment {
-    int32_t top, bottom;
-    uint16_t top_moves, bottom_moves;
+struct edge {
+    int32_t row;
+    uint16_t moves;
 };
 
-ALWAYS_INLINE struct segment load_segment(const int32_t *line, const uint16_t *moves)
+static inline struct edge move_edge(struct edge from, const struct step *steps, uint8_t symbol)
 {
-    struct segment result = {line[0], line[1], moves[0], moves[1]};
-    return result;
-}
-
-ALWAYS_INLINE void store_segment(struct segment from, int32_t *line, uint16_t *moves)
-{
-    line[0] = from.top;
-    line[1] = from.bottom;
-    moves[0] = from.top_moves;
-    moves[1] = from.bottom_moves;
-}
-
-ALWAYS_INLINE struct segment move_segment(struct segment from, const struct step *steps,
-                                          const uint8_t *symbols)
-{
-    struct step top = steps[from.top_moves + symbols[0]];
-    struct step bottom = steps[from.bottom_moves + symbols[1]];
-    struct segment result = {from.top + top.d, from.bottom + bottom.d, top.moves, bottom.moves};
+    struct step step = steps[from.moves + symbol];
+    struct edge result = {from.row + step.d, step.moves};
     return result;
 }
 
@@ -39,41 +23,34 @@ ALWAYS_INLINE struct segment move_segment(struct segment from, const struct step
    sorted and inside the crop, before the first that was not. */
 static inline ptrdiff_t move_line(const struct step *steps, const uint8_t *symbols,
                                   ptrdiff_t columns, ptrdiff_t m, int32_t h,
-                                  int32_t *RESTRICT line, uint16_t *RESTRICT moves,
-                                  int32_t *RESTRICT at)
+                                  struct edge *RESTRICT line, int32_t *RESTRICT at)
 {
     ptrdiff_t k = 0;
     if (m == 2) {
-        struct segment a = load_segment(line, moves);
+        struct edge a = line[0], b = line[1];
         for (; k < columns; k++, symbols += 2, at += 2) {
-            a = move_segment(a, steps, symbols);
-            at[0] = a.top;
-            at[1] = a.bottom;
-            if (!((a.top >= 0) & (a.top < a.bottom) & (a.bottom <= h))) break;
+            at[0] = (a = move_edge(a, steps, symbols[0])).row;
+            at[1] = (b = move_edge(b, steps, symbols[1])).row;
+            if (!((a.row >= 0) & (a.row < b.row) & (b.row <= h))) break;
         }
-        store_segment(a, line, moves);
+        line[0] = a, line[1] = b;
     } else if (m == 4) {
-        struct segment a = load_segment(line, moves), b = load_segment(line + 2, moves + 2);
+        struct edge a = line[0], b = line[1], c = line[2], d = line[3];
         for (; k < columns; k++, symbols += 4, at += 4) {
-            a = move_segment(a, steps, symbols);
-            b = move_segment(b, steps, symbols + 2);
-            at[0] = a.top;
-            at[1] = a.bottom;
-            at[2] = b.top;
-            at[3] = b.bottom;
-            if (!((a.top >= 0) & (a.top < a.bottom) & (a.bottom < b.top) & (b.top < b.bottom)
-                  & (b.bottom <= h))) break;
+            at[0] = (a = move_edge(a, steps, symbols[0])).row;
+            at[1] = (b = move_edge(b, steps, symbols[1])).row;
+            at[2] = (c = move_edge(c, steps, symbols[2])).row;
+            at[3] = (d = move_edge(d, steps, symbols[3])).row;
+            if (!((a.row >= 0) & (a.row < b.row) & (b.row < c.row) & (c.row < d.row)
+                  & (d.row <= h))) break;
         }
-        store_segment(a, line, moves);
-        store_segment(b, line + 2, moves + 2);
+        line[0] = a, line[1] = b, line[2] = c, line[3] = d;
     } else {
         for (; k < columns; k++, symbols += m, at += m) {
             int32_t before = -1, is_sorted = 1;
             for (ptrdiff_t j = 0; j < m; j++) {
-                struct step step = steps[moves[j] + symbols[j]];
-                moves[j] = step.moves;
-                line[j] += step.d;
-                at[j] = line[j];
+                line[j] = move_edge(line[j], steps, symbols[j]);
+                at[j] = line[j].row;
                 is_sorted &= before < at[j];
                 before = at[j];
             }

@@ -1,6 +1,6 @@
 """The vocabulary of the packed mask (formats/ENCODING.md): operations, words, predictions."""
 
-from libc.stdint cimport int8_t, int16_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t
 
 cdef enum:
     SYMBOLS = 24                # small symbols, each a word of its own
@@ -24,6 +24,10 @@ cdef extern from "steps.h":
     ctypedef struct Step "struct step":
         int16_t d
         uint16_t moves
+    ctypedef struct Edge "struct edge":
+        int32_t row
+        uint16_t moves
+    Edge move_edge(Edge edge, const Step* steps, uint8_t symbol) noexcept nogil
 
 
 cdef struct Tables:

@@ -102,6 +102,11 @@ class CocoSource:
         return len(self._open.annotations.positions)
 
     @property
+    def bytes_read(self) -> int:
+        """Size of the document, which is read whole."""
+        return os.path.getsize(self.path)
+
+    @property
     def about(self) -> dict[str, str | None]:
         """How it is stored."""
         return {

@@ -29,10 +29,11 @@ class Handle:
         Where it is no regular file, such as a pipe.
     """
 
-    __slots__ = ("_fd", "path", "size")
+    __slots__ = ("_fd", "bytes_read", "path", "size")
 
     def __init__(self, path: str) -> None:
         self._fd = -1
+        self.bytes_read = 0
         self.path: Final = path
         # Without O_NONBLOCK, opening a pipe would wait for its other end.
         flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -55,6 +56,7 @@ class Handle:
         CorruptFileError
             Where the file ends before.
         """
+        self.bytes_read += size
         data = _pread(self._fd, size, offset)
         while len(data) < size:
             more = _pread(self._fd, size - len(data), offset + len(data))

@@ -60,6 +60,11 @@ class Hdf5Source:
         }
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes read by position since it was opened."""
+        return self._opened().handle.bytes_read
+
+    @property
     def n_images(self) -> int:
         """Number of images."""
         return (self._contents or self._opened()).n_images
