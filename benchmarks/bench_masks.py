@@ -19,6 +19,7 @@ from pycocotools import mask as coco
 from benchmarks.scenes import Image, Scene, scenes
 from benchmarks.timing import compare, environment, table, verdict
 from compactmask import CompactMask
+from compactmask._kernels import coco_string
 
 try:
     import rlemasklib
@@ -38,14 +39,12 @@ times longer than ours. The first column is ours, noise is that of the ratio tha
   their users hardly hold: they would decode the full frame.
 - **crops()**: one call an image; supervision has only `crop(i)`.
 - **from_coco_rle with boxes**: counts strings (bytes) to masks.
-- **COCO string parse**: strings to what each library works on. Ours parses, checks, crops and
-  packs (`from_coco_rle` without boxes); pycocotools only parses (`_mask._frString`, the first
-  step of its area, merge, iou...); rlemasklib parses (`RLEMask.from_dict`).
-- **COCO string write**: back. Ours decodes packed masks and writes (`to_coco_rle`, str);
-  pycocotools writes runs that are parsed already (`_mask._toString`, the last step of its encode
-  and merge).
-- **COCO string to area**: strings in, areas out: `from_coco_rle(rles).area`, pycocotools'
-  public `area(rles)`.
+- **COCO string parse**: strings to runs, an image at a time: `_kernels.coco_string.parse`,
+  `pycocotools._mask._frString` (the first step of its area, merge, iou...), `RLEMask.from_dict`.
+- **COCO string write**: runs back to strings: `_kernels.coco_string.write`,
+  `pycocotools._mask._toString` (the last step of its encode and merge), `RLEMask.to_dict`.
+- **from_coco_rle, tight** and **to_coco_rle**: strings to packed masks and back, crops and checks
+  included; pycocotools' side is the bare parse and write, as it has no packed masks.
 - **to_dense**: the frames of one image in a new array; **to_dense(out=)** into one that is reused.
   rlemasklib decodes frame by frame, each dropped before the next, so it reuses memory, too.
 - **area**: of masks that are there; ours is a column, pycocotools' parses its strings again.
@@ -69,6 +68,7 @@ class Held(NamedTuple):
     frames: npt.NDArray[np.bool_]
     ours: CompactMask
     theirs: sv.CompactMask
+    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     parsed: Any
     crop_rles: list[dict[str, Any]]
     crop_masks: list[Any]
@@ -86,11 +86,17 @@ def hold(image: Image) -> Held:
         frames,
         CompactMask.from_dense(frames, image.boxes, shape),
         sv.CompactMask.from_dense(frames, image.boxes, shape),
+        parse(image),
         coco_kernel._frString(image.rles),
         crop_rles,
         [rlemasklib.RLEMask.from_dict(rle) for rle in crop_rles] if rlemasklib else [],
         [rlemasklib.RLEMask.from_dict(rle) for rle in image.rles] if rlemasklib else [],
     )
+
+
+def parse(image: Image) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Parse the counts strings of an image by our kernel alone."""
+    return coco_string.parse([rle["counts"] for rle in image.rles], image.image_shape)
 
 
 def cut(
@@ -130,6 +136,7 @@ def check(held: list[Held]) -> None:
         written = [rle["counts"] for rle in coco_kernel._toString(one.parsed)]
         assert [rle["counts"].encode() for rle in ours.to_coco_rle()] == written
         assert [rle["counts"] for rle in rles] == written
+        assert [text.encode() for text in coco_string.write(*one.runs)] == written
         for i, crop in enumerate(cut(frames, boxes)):
             for decoded in (ours.crop(i), ours.crops()[i], theirs.crop(i)):
                 assert np.array_equal(decoded, crop)
@@ -249,7 +256,7 @@ def cases(held: list[Held]) -> list[Case]:
         Case(
             "COCO string parse",
             {
-                "ours": each(lambda one: CompactMask.from_coco_rle(one.image.rles)),
+                "ours": each(lambda one: parse(one.image)),
                 "pycocotools": each(lambda one: coco_kernel._frString(one.image.rles)),
                 "rlemasklib": items(
                     lambda rle: rlemasklib.RLEMask.from_dict(rle), lambda one: one.image.rles
@@ -261,7 +268,7 @@ def cases(held: list[Held]) -> list[Case]:
         Case(
             "COCO string write",
             {
-                "ours": each(lambda one: one.ours.to_coco_rle()),
+                "ours": each(lambda one: coco_string.write(*one.runs)),
                 "pycocotools": each(lambda one: coco_kernel._toString(one.parsed)),
                 "rlemasklib": items(lambda mask: mask.to_dict(), lambda one: one.full_masks),
             },
@@ -269,17 +276,20 @@ def cases(held: list[Held]) -> list[Case]:
             1,
         ),
         Case(
-            "COCO string to area",
+            "from_coco_rle, tight",
             {
-                "ours": each(lambda one: CompactMask.from_coco_rle(one.image.rles).area),
-                "pycocotools": each(lambda one: coco_area(one.image.rles)),
-                "rlemasklib": items(
-                    lambda rle: rlemasklib.RLEMask.from_dict(rle).area(),
-                    lambda one: one.image.rles,
-                ),
+                "ours": each(lambda one: CompactMask.from_coco_rle(one.image.rles)),
+                "pycocotools": each(lambda one: coco_kernel._frString(one.image.rles)),
             },
             "pycocotools",
-            1,
+        ),
+        Case(
+            "to_coco_rle",
+            {
+                "ours": each(lambda one: one.ours.to_coco_rle()),
+                "pycocotools": each(lambda one: coco_kernel._toString(one.parsed)),
+            },
+            "pycocotools",
         ),
         Case(
             "to_dense",
