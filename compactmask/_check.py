@@ -17,8 +17,11 @@ def image_shape(value: Any) -> tuple[int, int]:
     """Return ``(H, W)`` as two ints that an image can have."""
     try:
         height, width = (int(side) for side in value)
-    except (TypeError, ValueError):
-        raise InvalidMaskError(f"image_shape {value!r}: (H, W) expected") from None
+        is_whole = (height, width) == tuple(value)
+    except (TypeError, ValueError, OverflowError):
+        is_whole = False
+    if not is_whole:
+        raise InvalidMaskError(f"image_shape {value!r}: (H, W) expected")
     check_image_shape(height, width)
     return height, width
 
@@ -101,6 +104,8 @@ def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
             raise InvalidMaskError(
                 f"mask {i}: {type(rle).__name__} without 'size' and 'counts' is no COCO RLE"
             ) from None
+        if isinstance(found, np.ndarray):
+            found = found.tolist()
         if found == size:
             continue
         size = found
@@ -134,6 +139,8 @@ def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
         chosen = np.flatnonzero(chosen)
     elif chosen.dtype.kind not in "iu":
         raise IndexError(f"masks are selected by ints or bools, not by {chosen.dtype}")
+    if chosen.dtype == np.uint64:
+        chosen = np.minimum(chosen, np.uint64(n))
     result = chosen.astype(np.int64)
     is_bad = (result < -n) | (result >= n)
     if is_bad.any():

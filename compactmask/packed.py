@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compactmask._kernels import block
+from compactmask._kernels.block import check
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -64,6 +65,12 @@ class Packed(bytes):
 
     __slots__ = ()
 
+    def __new__(cls, block: bytes) -> Packed:
+        """Take a block and check its columns; bytes that are none are refused."""
+        whole = super().__new__(cls, block)
+        check(whole)
+        return whole
+
     @classmethod
     def from_columns(
         cls,
@@ -97,7 +104,7 @@ class Packed(bytes):
         return cls(block.build(image_shape, offsets, crop_shapes, area, indptr, data))
 
     def __reduce__(self) -> tuple[Callable[[bytes], Packed], tuple[bytes]]:
-        return _restore, (bytes(self),)
+        return Packed, (bytes(self),)
 
     def __copy__(self) -> Packed:
         return self
@@ -146,11 +153,6 @@ class Packed(bytes):
     def load(self) -> Packed:
         """Return itself: its bytes are here."""
         return self
-
-
-def _restore(data: bytes) -> Packed:
-    block.check(data)
-    return Packed(data)
 
 
 class LazyPacked:

@@ -149,7 +149,7 @@ REFUSED = [
     ([4, 1, -1], "mask 0: run 2 has length -1, expected 0 to 4"),
     ([5], "mask 0: run 0 has length 5, expected 0 to 4"),
     ([1, 2], "mask 0: runs cover 3 pixels, image (2, 2) has 4"),
-    ([], "mask 0: run lengths of shape (0,) and dtype float64, expected one dimension of integ"),
+    ([], "mask 0: runs cover 0 pixels, image (2, 2) has 4"),
     ([4.0], "mask 0: run lengths of shape (1,) and dtype float64, expected one dimension of int"),
     (None, "mask 0: run lengths of shape () and dtype object, expected one dimension of integers"),
 ]
@@ -251,3 +251,13 @@ def test_a_malformed_string_alone_is_refused_with_its_mask(texts, message):
 def test_runs_that_are_no_masks_are_not_written(counts, indptr, message):
     with pytest.raises(InvalidMaskError, match=message):
         coco_string.write(np.array(counts, np.int64), np.array(indptr, np.int64))
+
+
+def test_runs_whose_sum_leaves_64_bits_are_refused():
+    side, run = 1 << 20, 1 << 40
+    runs = np.full((1 << 24) + 1, run, np.int64)
+    with pytest.raises(InvalidMaskError, match="mask 0: runs cover"):
+        coco_string.pack((side, side), [runs])
+    head = coco_string.write(np.full(3, run), np.array([0, 3]))[0]
+    with pytest.raises(InvalidMaskError, match="mask 0: runs cover"):
+        coco_string.pack((side, side), [head + "0" * ((1 << 24) - 2)])

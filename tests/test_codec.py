@@ -365,3 +365,19 @@ def test_every_single_changed_byte_of_a_mask_is_refused_or_decoded_as_the_refere
         for byte in range(256):
             decoded += check_verdict(packed[:at] + bytes([byte]) + packed[at + 1 :], *mask.shape)
     assert 2 * len(packed) < decoded < 128 * len(packed)
+
+
+def test_a_far_edge_breaks_the_stretch_without_an_operation():
+    columns = np.zeros((40, 2), bool)
+    columns[0:2], columns[10:12, 0], columns[10:25, 1] = True, True, True
+    expected = bytes.fromhex("ff 02 00 01 07 01 1c 19 fd 02")
+    assert encode(columns) == reference.encode(columns) == expected
+
+
+def test_a_column_with_many_edges_is_changed_in_one_walk():
+    columns = np.zeros((1 << 18, 2), bool)
+    columns[::2, 0] = True
+    columns[1 << 17 :: 2, 1] = True
+    columns[: 1 << 17 : 6, 1] = True
+    packed = encode(columns)
+    assert np.array_equal(decode_crop(packed, *columns.shape), columns)

@@ -471,3 +471,20 @@ def test_the_class_is_supervisions():
     mro = CompactMask.__mro__
     ours = {name for cls in mro[: mro.index(sv.CompactMask)] for name in vars(cls)}
     assert own - ours == {"dtype"}
+
+
+def test_an_index_beyond_64_bits_with_sign_is_out_of_range():
+    mask = CompactMask.from_dense(np.ones((2, 2, 2), bool))
+    with pytest.raises(IndexError, match="out of range for 2 masks"):
+        mask[np.array([2**64 - 1], np.uint64)]
+
+
+@pytest.mark.parametrize("shape", ["45", (4.7, 3), (float("inf"), 3), (1, 2, 3)])
+def test_an_image_shape_that_is_not_two_whole_numbers_is_refused(shape):
+    with pytest.raises(InvalidMaskError, match=r"image_shape .*: \(H, W\) expected"):
+        CompactMask.empty(shape)
+
+
+def test_sizes_of_rles_may_be_arrays():
+    rle = {"size": np.array([2, 2]), "counts": [0, 4]}
+    assert CompactMask.from_coco_rle([rle, rle]).area.tolist() == [4, 4]

@@ -286,3 +286,10 @@ def test_a_lazy_set_tells_its_columns_and_fetches_its_bytes():
     assert (lazy.n, lazy.image_shape, fetched) == (2, (10, 20), [])
     assert lazy.load() is packed
     assert fetched == [1]
+
+
+def test_bytes_that_are_no_block_do_not_become_one():
+    header = np.array([0x314B4D43, 100_000_000, 4, 4], np.int32).tobytes()
+    for data in (b"", header + b"\0" * 8):
+        with pytest.raises(InvalidMaskError, match="block of"):
+            Packed(data)

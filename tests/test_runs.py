@@ -88,7 +88,7 @@ def test_a_block_of_runs_has_the_pixels_of_each_mask():
         ([200, 201], r"mask 0: runs cover 401 pixels, crop \(20, 20\) has 400"),
         ([500, -100], r"mask 0: run 0 has length 500, expected 0 to 400"),
         ([400, 5, -5], r"mask 0: run 2 has length -5, expected 0 to 400"),
-        ([], r"mask 0: run lengths of shape \(0,\) and dtype float64, expected one dimension of"),
+        ([], r"mask 0: runs cover 0 pixels, crop \(20, 20\) has 400"),
         (np.zeros(0, int), r"mask 0: runs cover 0 pixels, crop \(20, 20\) has 400"),
         ([400.0], r"mask 0: run lengths of shape \(1,\) and dtype float64, expected one dimension"),
         ([[400]], r"mask 0: run lengths of shape \(1, 1\) and dtype int64, expected one dimension"),

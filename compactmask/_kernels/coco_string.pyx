@@ -29,6 +29,8 @@ cdef object _empty = np.empty
 cdef object _int64 = np.dtype(np.int64)
 cdef int64_t MAX_RUN = 1099511627776        # pixels of the largest image
 
+cdef int64_t MAX_COVERED = 0x3FFFFFFFFFFFFFFF
+
 
 cdef struct Item:
     # one mask's counts: characters, or numbers where there are none
@@ -63,6 +65,8 @@ cdef Fault fill_frame(
             fault.found, fault.expected = counts[k], pixels
             return fault
         covered += counts[k]
+        if covered > MAX_COVERED:       # far from an overflow
+            break
     if covered != pixels:
         fault.status, fault.found, fault.expected = WRONG_SUM, covered, pixels
         return fault

@@ -15,7 +15,7 @@ from compactmask._kernels.status cimport OK, Fault, Status, fail, fault_of
 from compactmask._kernels.block import check_crop_shape
 
 cdef enum:
-    MAX_IDLE = 1048576          # edges of scratch worth keeping
+    MAX_IDLE = 1048576          # items of scratch worth keeping
 
 
 def pack(const uint8_t[:, :, :] stack, const int32_t[:, ::1] boxes):
@@ -108,7 +108,9 @@ cdef _Scratch take_scratch():
 
 
 cdef int give_back(_Scratch scratch) except -1:
-    if scratch.mask.at_capacity <= MAX_IDLE and len(_idle) < 8:
+    cdef Py_ssize_t kept = scratch.mask.at_capacity + scratch.mask.start_capacity
+    kept += scratch.decoder.capacity + scratch.painter.capacity
+    if kept <= MAX_IDLE and len(_idle) < 8:
         _idle.append(scratch)
     return 0
 

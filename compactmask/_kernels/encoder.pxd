@@ -26,6 +26,9 @@ cdef class Encoder:
         int32_t* line
         int32_t* last
         int32_t* before_last
+        int32_t* changed            # the same three while operations change the line
+        int32_t* changed_last
+        int32_t* changed_before_last
         Change* changes             # that one column needs
         Py_ssize_t line_capacity
         int32_t* d                  # moves of one stretch of columns
@@ -37,8 +40,6 @@ cdef class Encoder:
 
     cdef Status encode(self, Edges mask) noexcept nogil
     cdef Status change_line(self, const int32_t* rows, Py_ssize_t n, Py_ssize_t m) noexcept nogil
-    cdef void cut(self, Py_ssize_t k, Py_ssize_t m) noexcept nogil
-    cdef void add(self, Py_ssize_t k, Py_ssize_t m, const int32_t* rows) noexcept nogil
     cdef void reset(self, const int32_t* rows, Py_ssize_t n) noexcept nogil
     cdef Status put_stretch(
         self, const int32_t* rows, Py_ssize_t columns, Py_ssize_t m

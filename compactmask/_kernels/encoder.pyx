@@ -110,6 +110,9 @@ cdef class Encoder:
         free(self.line)
         free(self.last)
         free(self.before_last)
+        free(self.changed)
+        free(self.changed_last)
+        free(self.changed_before_last)
         free(self.changes)
         free(self.d)
         free(self.kept)
@@ -184,41 +187,31 @@ cdef class Encoder:
         if (n > 2 if m == 0 else cost > 2 + n):
             self.reset(rows, n)
             return OK
-        i = j = 0
+        i = j = n = 0                       # n: edges of the changed line
         for k in range(length):
             if changes[k] == KEEP:
+                self.changed[n] = self.line[i]
+                self.changed_last[n] = self.last[i]
+                self.changed_before_last[n] = self.before_last[i]
+                n += 1
                 i += 1
                 j += 1
             elif changes[k] == CUT:
-                self.cut(i, m)
-                m -= 2
-            else:
-                self.add(i, m, rows + j)
-                m += 2
+                self.put_indexed(CUT_OP, n)
                 i += 2
+            else:
+                self.put_indexed(ADD_OP, n)
+                self.put_number(rows[j] - (self.changed[n - 1] if n > 0 else 0))
+                self.put_number(rows[j + 1] - rows[j] - 1)
+                self.changed[n], self.changed[n + 1] = rows[j], rows[j + 1]
+                self.changed_last[n] = self.changed_last[n + 1] = 0
+                self.changed_before_last[n] = self.changed_before_last[n + 1] = 0
+                n += 2
                 j += 2
+        self.line, self.changed = self.changed, self.line
+        self.last, self.changed_last = self.changed_last, self.last
+        self.before_last, self.changed_before_last = self.changed_before_last, self.before_last
         return OK
-
-    cdef void cut(self, Py_ssize_t k, Py_ssize_t m) noexcept nogil:
-        """Remove two edges of a line of `m`."""
-        cdef size_t size = (m - k - 2) * sizeof(int32_t)
-        self.put_indexed(CUT_OP, k)
-        memmove(self.line + k, self.line + k + 2, size)
-        memmove(self.last + k, self.last + k + 2, size)
-        memmove(self.before_last + k, self.before_last + k + 2, size)
-
-    cdef void add(self, Py_ssize_t k, Py_ssize_t m, const int32_t* rows) noexcept nogil:
-        """Insert two edges into a line of `m`."""
-        cdef size_t size = (m - k) * sizeof(int32_t)
-        self.put_indexed(ADD_OP, k)
-        self.put_number(rows[0] - (self.line[k - 1] if k > 0 else 0))
-        self.put_number(rows[1] - rows[0] - 1)
-        memmove(self.line + k + 2, self.line + k, size)
-        memmove(self.last + k + 2, self.last + k, size)
-        memmove(self.before_last + k + 2, self.before_last + k, size)
-        self.line[k], self.line[k + 1] = rows[0], rows[1]
-        self.last[k] = self.last[k + 1] = 0
-        self.before_last[k] = self.before_last[k + 1] = 0
 
     cdef void reset(self, const int32_t* rows, Py_ssize_t n) noexcept nogil:
         """Write the line anew."""
@@ -350,6 +343,9 @@ cdef class Encoder:
             grow(&self.line, capacity) != OK
             or grow(&self.last, capacity) != OK
             or grow(&self.before_last, capacity) != OK
+            or grow(&self.changed, capacity) != OK
+            or grow(&self.changed_last, capacity) != OK
+            or grow(&self.changed_before_last, capacity) != OK
         ):
             return NO_MEMORY
         self.line_capacity = capacity

@@ -66,7 +66,8 @@ cdef bint find_tight(
         find_extent(frame, column_step, width, height, &found)
         box.x1, box.x2 = <int32_t>found.first_line, <int32_t>found.last_line
         box.y1, box.y2 = <int32_t>found.first, <int32_t>found.last
-    return found.first_line <= found.last_line
+    # the other sides tell only of pixels that somebody else changes meanwhile
+    return found.first_line <= found.last_line and found.first <= found.last
 
 
 cdef void fetch(

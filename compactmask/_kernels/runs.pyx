@@ -20,6 +20,8 @@ from compactmask.errors import InvalidMaskError
 
 cdef int64_t MAX_RUN = 0x7FFFFFFF
 
+cdef int64_t MAX_COVERED = 0x3FFFFFFFFFFFFFFF
+
 
 cdef Fault fill_crop(const int64_t[::1] counts, Edges mask):
     """Turn the run lengths of the crop that has begun into edges."""
@@ -34,6 +36,8 @@ cdef Fault fill_crop(const int64_t[::1] counts, Edges mask):
             fault.found, fault.expected = counts[k], pixels
             return fault
         covered += counts[k]
+        if covered > MAX_COVERED:       # far from an overflow
+            break
     if covered != pixels:
         fault.status, fault.found, fault.expected = WRONG_SUM, covered, pixels
         return fault
@@ -93,6 +97,8 @@ def as_counts(counts, i):
         result = np.asarray(counts)
     except ValueError:
         raise InvalidMaskError(f"mask {i}: run lengths are nested unevenly") from None
+    if result.shape == (0,):
+        return np.zeros(0, np.int64)
     if result.ndim != 1 or result.dtype.kind not in "iu":
         raise InvalidMaskError(
             f"mask {i}: run lengths of shape {result.shape} and dtype {result.dtype}, "
@@ -100,7 +106,7 @@ def as_counts(counts, i):
         )
     if result.dtype == np.uint64 and result.size and result.max() > np.iinfo(np.int64).max:
         raise InvalidMaskError(f"mask {i}: a run is {result.max()} pixels long")
-    return np.ascontiguousarray(result, np.int64)
+    return result.astype(np.int64)      # a copy: it is read twice, and others may write to theirs
 
 
 def unpack_crops(block):
