@@ -11,17 +11,22 @@ import numpy.typing as npt
 import supervision as sv
 
 from compactmask import _check
+from compactmask._algebra import Algebra
+from compactmask._analysis import Analysis
 from compactmask._construction import Construction
 from compactmask._export import Export
 from compactmask._geometry import Geometry
 from compactmask._kernels import block, dense, geometry, measure
+from compactmask._labels import Labels
+from compactmask._morphology import Morphology
+from compactmask._polygons import Polygons
 from compactmask.errors import ShapeMismatchError
 from compactmask.packed import Packed
 
 Self = TypeVar("Self", bound="CompactMask")
 
 
-class CompactMask(Construction, Export, Geometry):
+class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Morphology, Analysis):
     """N masks of one image, each packed inside the crop it needs.
 
     It is a `supervision.CompactMask` in all it does, in a tenth of the memory: one immutable

@@ -16,10 +16,13 @@ LAYERS = [
     ["errors"],
     ["_kernels"],
     ["_check", "_nearest", "packed"],
-    ["_storage"],
+    ["_storage", "_threads"],
     ["_construction", "_export", "_geometry"],
+    ["_operand"],
+    ["_algebra", "_analysis", "_labels", "_morphology", "_polygons"],
     ["mask"],
     ["ops"],
+    ["_install"],
     ["formats"],
     ["_optional", "info"],
     ["demo"],
@@ -117,7 +120,7 @@ def test_formats_do_not_import_each_other():
         ("h5py", "compactmask.formats.hdf5"),
         (
             "supervision",
-            r"compactmask\.(mask|_storage|_construction|_export|formats|demo|ops)",
+            r"compactmask\.(mask|_storage|_construction|_export|_operand|_install|formats|demo|ops)",
         ),
     ],
 )

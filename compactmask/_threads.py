@@ -1,0 +1,63 @@
+"""A kernel called once for all masks, or by several threads for a part of them each."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from compactmask._kernels import block
+from compactmask.errors import InvalidMaskError
+from compactmask.packed import Packed
+
+Result = TypeVar("Result")
+
+PARTS_A_THREAD = 4
+"""More parts than threads, so that one with large masks does not keep all others waiting."""
+
+
+def each_part(
+    kernel: Callable[..., Result], sets: Sequence[Packed], num_threads: int
+) -> list[Result]:
+    """Call a kernel on equally cut sets of masks and return its results in order.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes one block for each of `sets` and lets go of the GIL.
+    sets : sequence of Packed
+        Equally long; a set of one mask is given whole to every call.
+    num_threads : int
+        Threads, 1 at least. With 1 there is one call, in the caller's own thread.
+
+    Raises
+    ------
+    ValueError
+        If `num_threads` is below 1.
+    """
+    threads = operator.index(num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}, expected 1 at least")
+    n = max(one.n for one in sets)
+    if threads == 1 or n < 2:
+        return [kernel(*sets)]
+    ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64)
+
+    def call(first: int, last: int) -> Result:
+        chosen = np.arange(first, last, dtype=np.int64)
+        return kernel(*(one if one.n == 1 else block.gather(one, chosen) for one in sets))
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(call, ends[:-1].tolist(), ends[1:].tolist()))
+    except InvalidMaskError:
+        return [kernel(*sets)]  # fails again, but counts masks from the first of all
+
+
+def map_blocks(kernel: Callable[..., bytes], sets: Sequence[Packed], num_threads: int) -> Packed:
+    """Call a kernel that gives a block with a mask for each mask, as `each_part` does."""
+    blocks = each_part(kernel, sets, num_threads)
+    return Packed(blocks[0] if len(blocks) == 1 else block.concat(blocks))

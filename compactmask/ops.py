@@ -1,0 +1,1 @@
+"""Functions of two and more sets of masks."""
