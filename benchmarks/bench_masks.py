@@ -16,8 +16,10 @@ import supervision as sv
 from pycocotools import _mask as coco_kernel
 from pycocotools import mask as coco
 
+from benchmarks import case
+from benchmarks.case import Case, compared
 from benchmarks.scenes import Image, Scene, scenes
-from benchmarks.timing import compare, environment, table, verdict
+from benchmarks.timing import environment
 from compactmask import CompactMask
 from compactmask._kernels import coco_string
 
@@ -49,15 +51,6 @@ times longer than ours. The first column is ours, noise is that of the ratio tha
   rlemasklib decodes frame by frame, each dropped before the next, so it reuses memory, too.
 - **area**: of masks that are there; ours is a column, pycocotools' parses its strings again.
 """
-
-
-class Case(NamedTuple):
-    """One operation: for each library a function of the scene, and the ratio asked for."""
-
-    name: str
-    calls: dict[str, Callable[[], Any]]
-    rival: str = "supervision"
-    target: float | None = None
 
 
 class Held(NamedTuple):
@@ -162,21 +155,12 @@ def cases(held: list[Held]) -> list[Case]:
         return out[: one.frames.size].reshape(one.frames.shape)
 
     def each(call: Callable[[Held], Any]) -> Callable[[], None]:
-        def run() -> None:
-            for one in held:
-                call(one)
-
-        return run
+        return case.each(call, held)
 
     def items(
         call: Callable[[Any], Any], part: Callable[[Held], Iterable[Any]]
     ) -> Callable[[], None]:
-        def run() -> None:
-            for one in held:
-                for item in part(one):
-                    call(item)
-
-        return run
+        return case.parts(call, part, held)
 
     def crop_each(which: str) -> Callable[[], None]:
         def run() -> None:
@@ -320,8 +304,8 @@ def cases(held: list[Held]) -> list[Case]:
         ),
     ]
     if not rlemasklib:
-        for case in result:
-            case.calls.pop("rlemasklib", None)
+        for one in result:
+            one.calls.pop("rlemasklib", None)
     return result
 
 
@@ -329,21 +313,8 @@ def measure(scene: Scene, budget: float) -> str:
     """Return a scene's table."""
     held = [hold(image) for image in scene.images]
     check(held)
-    rows = []
-    for case in cases(held):
-        timing = compare(case.calls, budget)
-        row = [case.name, f"{1e6 * timing.seconds('ours') / scene.n_masks:.2f}"]
-        for rival in RIVALS:
-            if rival in timing:
-                time = 1e6 * timing.seconds(rival) / scene.n_masks
-                row.append(f"{time:.2f} ({timing.ratio(rival):.1f}x)")
-            else:
-                row.append("")
-        row.append(f"{100 * timing.noise(case.rival):.0f} %")
-        row.append(verdict(timing.ratio(case.rival), case.target) if case.target else "")
-        rows.append(row)
-    head = ["us a mask", "ours", *RIVALS, "noise", "target"]
-    return f"### {scene.name}\n\n{scene.describe()}\n\n{table(head, rows)}\n"
+    figures = compared(cases(held), RIVALS, "us a mask", 1e6 / scene.n_masks, budget)
+    return f"### {scene.name}\n\n{scene.describe()}\n\n{figures}\n"
 
 
 def run(smoke: bool = False) -> str:
