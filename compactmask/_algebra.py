@@ -2,10 +2,172 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from compactmask._kernels import block, boolean, canvas
+from compactmask._operand import packed_of
 from compactmask._storage import StoredMask
+from compactmask._threads import each_part
+from compactmask.errors import ShapeMismatchError
+from compactmask.packed import Packed
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+Self = TypeVar("Self", bound="Algebra")
 
 
 class Algebra(StoredMask):
-    """The operators and reductions."""
+    """The operators and reductions.
+
+    ``|``, ``&``, ``-`` and ``^`` combine the masks of two sets of one image pair by pair; a set
+    of one mask is combined with each of the other. ``~`` gives what the image has beside each
+    mask. Nothing is decoded to pixels, and crops of results are tight; a result without True
+    pixels has a 1x1 crop at the origin of its first operand's crop.
+
+    The other operand is any `supervision.CompactMask`, on either side.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the image shapes differ, or the numbers of masks where neither is 1.
+    TypeError
+        If an operand is an array, which could be meant as one frame or as many: call
+        ``CompactMask.from_dense`` first.
+    InvalidMaskError
+        If the crop of a result has 2**32 pixels or more.
+
+    Examples
+    --------
+    >>> from compactmask import CompactMask
+    >>> frames = np.zeros((2, 4, 6), bool)
+    >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
+    >>> left, right = (CompactMask.from_dense(frame[None]) for frame in frames)
+    >>> (left | right).area, (left & right).area, (left - right).area, (left ^ right).area
+    (array([12]), array([4]), array([4]), array([8]))
+    >>> (~left).area, (left & ~left).bbox_xyxy
+    (array([16]), array([[0, 1, 0, 1]], dtype=int32))
+    >>> (left | CompactMask.from_dense(frames)).area
+    array([ 8, 12])
+    """
 
     __slots__ = ()
+
+    # an array on the left leaves the operators to us, which say what to call
+    __array_ufunc__ = None
+
+    def __or__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.union(self._packed, _right(other))))
+
+    def __ror__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.union(_left(other), self._packed)))
+
+    def __and__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.intersection(self._packed, _right(other))))
+
+    def __rand__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.intersection(_left(other), self._packed)))
+
+    def __sub__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.difference(self._packed, _right(other))))
+
+    def __rsub__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.difference(_left(other), self._packed)))
+
+    def __xor__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.symmetric_difference(self._packed, _right(other))))
+
+    def __rxor__(self: Self, other: sv.CompactMask) -> Self:
+        return self._wrap(Packed(boolean.symmetric_difference(_left(other), self._packed)))
+
+    def __invert__(self: Self) -> Self:
+        return self._wrap(Packed(boolean.complement(self._packed)))
+
+    def union(self: Self, num_threads: int = 1) -> Self:
+        """Join all masks in one.
+
+        Parameters
+        ----------
+        num_threads : int
+            Threads that take a part of the masks each.
+
+        Returns
+        -------
+        CompactMask
+            One mask, of the pixels that any mask has, in a tight crop. Without a True pixel it
+            is a 1x1 crop: at the origin of the first mask's crop, or of the image where there
+            are no masks.
+
+        Raises
+        ------
+        InvalidMaskError
+            If the crop of the result has 2**32 pixels or more.
+        ValueError
+            If `num_threads` is below 1.
+
+        Notes
+        -----
+        Masks gather on a canvas of sorted column edges. Time and memory are in proportion to
+        their edges and to the width of the crops, whatever the image's size.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> mask = CompactMask.from_dense(np.eye(3, dtype=bool)[:, None])
+        >>> mask.union().to_dense().astype(int)
+        array([[[1, 1, 1]]])
+        """
+        return self._wrap(_reduce(canvas.union, self._packed, num_threads))
+
+    def intersection(self: Self, num_threads: int = 1) -> Self:
+        """Keep the pixels that all masks have.
+
+        Parameters
+        ----------
+        num_threads : int
+            Threads that take a part of the masks each.
+
+        Returns
+        -------
+        CompactMask
+            One mask in a tight crop; without a True pixel, a 1x1 crop at the origin of the
+            first mask's crop.
+
+        Raises
+        ------
+        ShapeMismatchError
+            If there are no masks: every pixel is in all of none, but nobody means that.
+        ValueError
+            If `num_threads` is below 1.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> mask = CompactMask.from_dense(np.tri(3, dtype=bool)[:, None])
+        >>> mask.intersection().to_dense().astype(int)
+        array([[[1, 0, 0]]])
+        """
+        if len(self) == 0:
+            raise ShapeMismatchError("intersection of 0 masks, expected 1 at least")
+        return self._wrap(_reduce(boolean.common, self._packed, num_threads))
+
+
+def _right(other: Any) -> Packed:
+    return other._packed if isinstance(other, StoredMask) else packed_of(other, "right operand")
+
+
+def _left(other: Any) -> Packed:
+    return packed_of(other, "left operand")
+
+
+def _reduce(kernel: Callable[[bytes], bytes], masks: Packed, num_threads: int) -> Packed:
+    """Make one mask of each part, and one of those."""
+    parts = each_part(kernel, [masks], num_threads)
+    if len(parts) == 1:
+        return Packed(parts[0])
+    # once more the first mask: where nothing is left, the result lies at its origin
+    first = block.gather(masks, np.zeros(1, np.int64))
+    return Packed(kernel(block.concat([first, *parts])))

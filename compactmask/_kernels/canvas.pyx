@@ -1,0 +1,276 @@
+"""Many masks on one canvas: their union, and what each one shows under those above it.
+
+Only columns that a mask touches have edges, so the memory is that of the edges and one small
+entry for each column between the outermost crops. Adding a mask costs what its own edges do, and
+those of the canvas between its first and last row of a column.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memmove
+
+from compactmask._kernels.block cimport Builder, View, look, unpack
+from compactmask._kernels.boolean cimport MINUS, OR, combine_rows
+from compactmask._kernels.decoder cimport Decoder
+from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
+
+
+def union(block):
+    """Give the pixels of any mask as a block of one; no masks are one empty 1x1 crop at (0, 0)."""
+    cdef:
+        View view
+        Builder builder = Builder()
+        Canvas canvas = Canvas()
+        Edges mask = Edges()
+        Decoder decoder = Decoder()
+        Fault fault = fault_of(OK, -1)
+        Py_ssize_t i
+    look(block, &view)
+    with nogil:
+        fault.status = canvas.begin(&view)
+        for i in range(view.n):
+            if fault.status == OK and view.area[i] > 0:
+                fault = unpack(&view, i, decoder, mask)
+                if fault.status == OK:
+                    fault.status = canvas.join(mask)
+        if fault.status == OK:
+            fault.status = canvas.read(mask, view.height)
+        if fault.status == OK and mask.n > 0:
+            mask.tighten()
+        elif fault.status == OK and view.n > 0:
+            fault.status = mask.make_empty(view.offsets[0], view.offsets[1])
+        elif fault.status == OK:
+            fault.status = mask.make_empty(0, 0)
+        if fault.status == OK:
+            fault = builder.add(mask)
+    fail(fault)
+    return builder.finish(view.height, view.width)
+
+
+def occlude(block, const int64_t[::1] order):
+    """Give of each mask what those before it do not have.
+
+    Parameters
+    ----------
+    block : bytes
+        A block.
+    order : ndarray of int64
+        Which masks, the topmost first; all in ``0..n - 1``.
+
+    Returns
+    -------
+    bytes
+        A block of ``len(order)`` masks, in that order.
+    """
+    cdef:
+        View view
+        Builder builder = Builder()
+        Canvas canvas = Canvas()
+        Edges mask = Edges()
+        Edges out = Edges()
+        Decoder decoder = Decoder()
+        Fault fault = fault_of(OK, -1)
+        Py_ssize_t i, k
+    look(block, &view)
+    with nogil:
+        fault.status = canvas.begin(&view)
+        for i in range(order.shape[0]):
+            k = order[i]
+            if fault.status == OK:
+                fault = unpack(&view, k, decoder, mask)
+            if fault.status == OK:
+                fault.status = canvas.cut(mask, out)
+            if fault.status == OK:
+                if is_as_packed(&view, k, out):
+                    fault = builder.copy(&view, k, out.x, out.y)
+                else:
+                    fault = builder.add(out)
+            if fault.status == OK:
+                fault.status = canvas.join(out)
+            if fault.status != OK:
+                break
+    fail(fault)
+    return builder.finish(view.height, view.width)
+
+
+cdef inline bint is_as_packed(View* view, Py_ssize_t i, Edges part) noexcept nogil:
+    """Tell whether a tight part of mask `i` is all of it, in the same crop."""
+    return (
+        part.h == view.crop_shapes[2 * i]
+        and part.w == view.crop_shapes[2 * i + 1]
+        and part.area() == view.area[i]
+    )
+
+
+cdef inline int32_t place(const int32_t* rows, int32_t n, int32_t row) noexcept nogil:
+    """Count the sorted rows above `row`."""
+    cdef int32_t first = 0, middle
+    while first < n:
+        middle = (first + n) // 2
+        if rows[middle] < row:
+            first = middle + 1
+        else:
+            n = middle
+    return first
+
+
+cdef inline void near(
+    const int32_t* rows, int32_t n, int32_t top, int32_t bottom, int32_t* first, int32_t* beyond
+) noexcept nogil:
+    """Find the segments of a column that meet or touch rows top to bottom, as places of edges."""
+    first[0] = place(rows, n, top) & ~1
+    beyond[0] = (place(rows, n, bottom + 1) + 1) & ~1
+
+
+cdef class Canvas:
+    def __dealloc__(self):
+        free(self.columns)
+        free(self.rows)
+        free(self.merged)
+
+    cdef Status begin(self, View* view) noexcept nogil:
+        """Make a canvas without pixels for masks of `view`; done once."""
+        cdef Py_ssize_t i
+        self.x1, self.x2 = view.width, 0
+        for i in range(view.n):
+            self.x1 = min(self.x1, view.offsets[2 * i])
+            self.x2 = max(self.x2, view.offsets[2 * i] + view.crop_shapes[2 * i + 1])
+        self.columns = <Column*>calloc(max(1, self.x2 - self.x1), sizeof(Column))
+        return NO_MEMORY if self.columns == NULL else OK
+
+    cdef Status join(self, Edges mask) noexcept nogil:
+        """Add the pixels of `mask`."""
+        cdef:
+            int32_t x, n
+            Py_ssize_t k
+        for x in range(mask.w):
+            k = mask.start[x]
+            n = <int32_t>(mask.start[x + 1] - k)
+            if n > 0 and self.merge(
+                self.columns + (mask.x - self.x1 + x), mask.at + k, n, mask.y
+            ) != OK:
+                return NO_MEMORY
+        return OK
+
+    cdef Status merge(
+        self, Column* column, const int32_t* rows, int32_t n, int32_t down
+    ) noexcept nogil:
+        """Add `n` edges, moved down, to a column.
+
+        Only the segments near them change::
+
+            column    | above |     near     | below |
+                              ^ first        ^ beyond
+            merged            | near or rows |
+        """
+        cdef:
+            int32_t first = 0, beyond = 0, total, k
+            int32_t* old
+            int32_t* new
+        if column.n == 0:
+            if column.capacity < n:
+                if self.grow(n) != OK:
+                    return NO_MEMORY
+                column.start, column.capacity = self.n_rows, n
+                self.n_rows += n
+            column.n = n
+            new = self.rows + column.start
+            for k in range(n):
+                new[k] = rows[k] + down
+            return OK
+        near(
+            self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down, &first, &beyond
+        )
+        if self.grow_merged(beyond - first + n) != OK:
+            return NO_MEMORY
+        k = <int32_t>combine_rows(
+            OR, self.rows + column.start + first, beyond - first, 0, rows, n, down, self.merged
+        )
+        total = column.n - (beyond - first) + k
+        if total > column.capacity:
+            if self.grow(2 * <Py_ssize_t>total) != OK:
+                return NO_MEMORY
+            old, new = self.rows + column.start, self.rows + self.n_rows
+            memcpy(new, old, first * sizeof(int32_t))
+            memcpy(new + first + k, old + beyond, (column.n - beyond) * sizeof(int32_t))
+            column.start, column.capacity = self.n_rows, 2 * total
+            self.n_rows += 2 * total
+        else:
+            new = self.rows + column.start
+            if first + k != beyond:
+                memmove(new + first + k, new + beyond, (column.n - beyond) * sizeof(int32_t))
+        memcpy(new + first, self.merged, k * sizeof(int32_t))
+        column.n = total
+        return OK
+
+    cdef Status cut(self, Edges mask, Edges out) noexcept nogil:
+        """Fill `out` with the pixels of `mask` that the canvas lacks, in a tight crop."""
+        cdef:
+            int32_t x, first = 0, beyond = 0
+            Py_ssize_t k, n
+            Column* column = self.columns + (mask.x - self.x1)
+            const int32_t* rows
+        if out.begin(mask.x, mask.y, mask.h, mask.w) != OK:
+            return NO_MEMORY
+        for x in range(mask.w):
+            k = mask.start[x]
+            n = mask.start[x + 1] - k
+            if n > 0 and column.n > 0:
+                rows = self.rows + column.start
+                near(
+                    rows, column.n, mask.at[k] + mask.y, mask.at[k + n - 1] + mask.y,
+                    &first, &beyond,
+                )
+                if out.reserve(n + beyond - first) != OK:
+                    return NO_MEMORY
+                out.n += combine_rows(
+                    MINUS, mask.at + k, n, 0, rows + first, beyond - first, -mask.y,
+                    out.at + out.n,
+                )
+                out.column += 1
+                out.start[out.column] = out.n
+            elif out.add_column(mask.at + k, n) != OK:
+                return NO_MEMORY
+            column += 1
+        out.tighten()
+        return OK
+
+    cdef Status read(self, Edges out, int32_t height) noexcept nogil:
+        """Fill `out` with the pixels, in a crop as high as the image."""
+        cdef:
+            int32_t x
+            Column* column = self.columns
+        if out.begin(self.x1, 0, height, max(0, self.x2 - self.x1)) != OK:
+            return NO_MEMORY
+        for x in range(out.w):
+            if out.add_column(self.rows + column.start, column.n) != OK:
+                return NO_MEMORY
+            column += 1
+        return OK
+
+    cdef inline Status grow(self, Py_ssize_t more) noexcept nogil:
+        """Make room for `more` rows behind the ones that are there."""
+        cdef Py_ssize_t capacity = max(2 * self.capacity, self.n_rows + more, 4096)
+        cdef int32_t* rows
+        if self.n_rows + more <= self.capacity:
+            return OK
+        rows = <int32_t*>realloc(self.rows, capacity * sizeof(int32_t))
+        if rows == NULL:
+            return NO_MEMORY
+        self.rows = rows
+        self.capacity = capacity
+        return OK
+
+    cdef inline Status grow_merged(self, Py_ssize_t n) noexcept nogil:
+        """Make room for a merged column of `n` edges."""
+        cdef Py_ssize_t capacity = max(2 * self.merged_capacity, n, 1024)
+        cdef int32_t* merged
+        if n <= self.merged_capacity:
+            return OK
+        merged = <int32_t*>realloc(self.merged, capacity * sizeof(int32_t))
+        if merged == NULL:
+            return NO_MEMORY
+        self.merged = merged
+        self.merged_capacity = capacity
+        return OK

@@ -1,0 +1,327 @@
+"""Set algebra of masks against NumPy frames and pycocotools, and its laws."""
+
+import resource
+import sys
+
+import numpy as np
+import pytest
+import supervision as sv
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import boxes, masks, shapes, stacks
+
+from compactmask import CompactMask
+from compactmask.errors import InvalidMaskError, ShapeMismatchError
+from compactmask.ops import occlude
+
+OPERATORS = {
+    "or": (lambda a, b: a | b, np.logical_or),
+    "and": (lambda a, b: a & b, np.logical_and),
+    "minus": (lambda a, b: a - b, lambda a, b: a & ~b),
+    "xor": (lambda a, b: a ^ b, np.logical_xor),
+}
+each_operator = pytest.mark.parametrize("operator", OPERATORS)
+
+
+@st.composite
+def frames_and_masks(draw, n, shape):
+    """Give n frames and their masks, in tight crops or cut to boxes of any kind."""
+    frames = np.array([draw(masks(shape)) for _ in range(n)], bool).reshape(n, *shape)
+    if n and draw(st.booleans()):
+        compact = CompactMask.from_dense(frames, draw(boxes(n, shape)))
+        return compact.to_dense(), compact
+    return frames, CompactMask.from_dense(frames, image_shape=shape)
+
+
+@st.composite
+def pairs(draw, lengths=((2, 2), (1, 3), (3, 1), (0, 0), (0, 1), (1, 0))):
+    n, m = draw(st.sampled_from(lengths))
+    shape = draw(shapes(60))
+    return draw(frames_and_masks(n, shape)), draw(frames_and_masks(m, shape))
+
+
+@st.composite
+def sets(draw, min_n=0):
+    return draw(frames_and_masks(draw(st.integers(min_n, 7)), draw(shapes(60))))
+
+
+def is_tight(mask):
+    return mask == mask.repack() and np.array_equal(mask.bbox_xyxy, mask.repack().bbox_xyxy)
+
+
+def one_pixel(shape, *places):
+    """Put one True pixel at each (x, y)."""
+    frames = np.zeros((1, 1, 1), bool)
+    frames[:] = True
+    dots = [CompactMask.from_dense(frames).with_offset(x, y, shape) for x, y in places]
+    return CompactMask.merge(dots)
+
+
+@each_operator
+@given(case=pairs())
+def test_operators_are_those_of_frames(operator, case):
+    (frames, a), (others, b) = case
+    ours, numpys = OPERATORS[operator]
+    found, wanted = ours(a, b), numpys(frames, others)
+    assert type(found) is CompactMask
+    assert found.shape == wanted.shape
+    assert np.array_equal(found.to_dense(), wanted)
+    assert is_tight(found)
+    if len(a) and len(b):
+        empty = found.area == 0
+        origins = np.broadcast_to(a.offsets, (len(found), 2))
+        assert np.array_equal(found.offsets[empty], origins[empty])
+
+
+@given(sets())
+def test_the_complement_is_that_of_frames(case):
+    frames, a = case
+    found = ~a
+    assert found.shape == a.shape
+    assert np.array_equal(found.to_dense(), ~frames)
+    assert is_tight(found)
+    assert ~found == a
+    assert np.array_equal(found.offsets[found.area == 0], a.offsets[found.area == 0])
+
+
+@given(pairs())
+def test_the_laws_of_sets_hold(case):
+    (_, a), (_, b) = case
+    assert a | b == b | a
+    assert a & b == b & a
+    assert a ^ b == b ^ a
+    assert ~(a | b) == ~a & ~b
+    assert ~(a & b) == ~a | ~b
+    assert a - b == a & ~b
+    assert a ^ b == (a | b) - (a & b)
+    assert np.array_equal(a.area + b.area, (a | b).area + (a & b).area)
+
+
+@given(sets(min_n=1))
+def test_a_mask_with_itself_is_itself_or_nothing(case):
+    _, a = case
+    assert a | a == a
+    assert a & a == a
+    assert not (a - a).area.any()
+    assert not (a ^ a).area.any()
+    assert (a | ~a).area.tolist() == [a.image_shape[0] * a.image_shape[1]] * len(a)
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+@given(case=sets())
+def test_union_is_that_of_frames_in_a_tight_crop(num_threads, case):
+    frames, a = case
+    found = a.union(num_threads=num_threads)
+    assert type(found) is CompactMask
+    assert np.array_equal(found.to_dense(), frames.any(axis=0)[None])
+    assert is_tight(found)
+    assert np.array_equal(found.bbox_xyxy, a.union().bbox_xyxy)
+    if not frames.any():
+        origin = a.offsets[0].tolist() if len(a) else [0, 0]
+        assert found.bbox_xyxy.tolist() == [origin * 2]
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+@given(case=sets(min_n=1))
+def test_intersection_is_that_of_frames_in_a_tight_crop(num_threads, case):
+    frames, a = case
+    found = a.intersection(num_threads=num_threads)
+    assert type(found) is CompactMask
+    assert np.array_equal(found.to_dense(), frames.all(axis=0)[None])
+    assert is_tight(found)
+    assert np.array_equal(found.bbox_xyxy, a.intersection().bbox_xyxy)
+    if not frames.all(axis=0).any():
+        assert np.array_equal(found.offsets, a.offsets[:1])
+
+
+@given(stacks(max_n=6, min_n=1))
+def test_reductions_are_those_of_pycocotools(frames):
+    coco = pytest.importorskip("pycocotools.mask")
+    rles = coco.encode(np.asfortranarray(frames.transpose(1, 2, 0).astype(np.uint8)))
+    mask = CompactMask.from_dense(frames)
+    for found, intersect in ((mask.union(), False), (mask.intersection(), True)):
+        assert (
+            found.to_coco_rle()[0]["counts"].encode()
+            == (coco.merge(rles, intersect=intersect)["counts"])
+        )
+
+
+@given(sets(), st.randoms())
+def test_occluded_masks_are_what_a_painter_leaves_to_see(case, random):
+    frames, a = case
+    order = list(range(len(a)))
+    random.shuffle(order)
+    found = occlude(a, order)
+    painting = np.full(a.image_shape, -1)
+    for i in order:
+        painting[frames[i]] = i
+    wanted = painting == np.arange(len(a))[:, None, None]
+    assert np.array_equal(found.to_dense(), wanted)
+    assert is_tight(found)
+    assert found.union() == a.union()
+    assert found.area.sum() == a.union().area[0]
+
+
+@given(sets())
+def test_without_an_order_later_masks_lie_above(case):
+    frames, a = case
+    covered = np.zeros_like(frames)
+    for i in range(len(a)):
+        covered[i] = frames[i + 1 :].any(axis=0)
+    found = occlude(a)
+    assert np.array_equal(found.to_dense(), frames & ~covered)
+    empty = found.area == 0
+    assert np.array_equal(found.offsets[empty], a.offsets[empty])
+
+
+def test_masks_that_meet_again_and_again_gather_in_the_same_columns():
+    rng = np.random.default_rng(0)
+    frames = np.zeros((300, 200, 40), bool)
+    for frame in frames:
+        y, x, h, w = rng.integers((0, 0, 1, 1), (190, 35, 11, 6))
+        frame[y : y + h, x : x + w] = rng.random((min(h, 200 - y), min(w, 40 - x))) < 0.8
+    mask = CompactMask.from_dense(frames)
+    assert np.array_equal(mask.union().to_dense()[0], frames.any(axis=0))
+    assert np.array_equal(mask.union(num_threads=3).to_dense()[0], frames.any(axis=0))
+    rest = np.zeros((200, 40), bool)
+    for frame, seen in zip(frames[::-1], occlude(mask).to_dense()[::-1], strict=True):
+        assert np.array_equal(seen, frame & ~rest)
+        rest |= frame
+
+
+def test_a_plain_supervision_mask_may_stand_on_either_side():
+    frames = np.zeros((2, 5, 7), bool)
+    frames[0, 1:4, 1:5] = frames[1, 2:5, 3:] = True
+    plain = [sv.CompactMask.from_dense(f[None], np.array([[0, 0, 6, 4]]), (5, 7)) for f in frames]
+    ours = [CompactMask.from_supervision(one) for one in plain]
+    for operator, numpys in OPERATORS.values():
+        wanted = numpys(*frames)
+        for found in (operator(ours[0], plain[1]), operator(plain[0], ours[1])):
+            assert type(found) is CompactMask
+            assert np.array_equal(found.to_dense()[0], wanted)
+    assert np.array_equal(
+        occlude(sv.CompactMask.merge(plain)).to_dense()[0], frames[0] & ~frames[1]
+    )
+
+
+def test_results_are_of_the_subclass():
+    class Mine(CompactMask):
+        __slots__ = ()
+
+    mine = Mine.from_dense(np.ones((1, 2, 3), bool))
+    plain = CompactMask.from_dense(np.ones((1, 2, 3), bool))
+    for found in (mine | plain, mine & plain, mine - plain, mine ^ plain, ~mine):
+        assert type(found) is Mine
+    assert type(mine.union()) is type(mine.intersection()) is Mine
+
+
+@each_operator
+def test_an_array_on_either_side_is_told_what_to_call(operator):
+    call = OPERATORS[operator][0]
+    frames = np.ones((2, 4, 4), bool)
+    mask = CompactMask.from_dense(frames)
+    message = (
+        r"operand is an ndarray, expected a CompactMask: call CompactMask.from_dense\(frames\)"
+    )
+    with pytest.raises(TypeError, match="right " + message):
+        call(mask, frames)
+    with pytest.raises(TypeError, match="left " + message):
+        call(frames, mask)
+    with pytest.raises(TypeError, match="right operand is a int, expected a CompactMask"):
+        call(mask, 1)
+
+
+def test_masks_still_become_arrays():
+    frames = np.eye(4, dtype=bool)[None]
+    mask = CompactMask.from_dense(frames)
+    assert np.array_equal(np.asarray(mask), frames)
+    assert np.array_equal(np.array(mask, np.uint8), frames)
+    assert np.logical_not(np.asarray(mask)).sum() == 12
+
+
+@each_operator
+def test_other_lengths_and_images_are_refused(operator):
+    call = OPERATORS[operator][0]
+    mask = CompactMask.from_dense(np.ones((3, 4, 5), bool))
+    with pytest.raises(ShapeMismatchError, match="3 masks and 2 masks: equally many expected"):
+        call(mask, mask[:2])
+    with pytest.raises(ShapeMismatchError, match="3 masks and 0 masks: equally many expected"):
+        call(mask, mask[:0])
+    other = CompactMask.from_dense(np.ones((3, 5, 4), bool))
+    with pytest.raises(ShapeMismatchError, match=r"image shapes \(4, 5\) and \(5, 4\): equal"):
+        call(mask, other)
+
+
+def test_the_intersection_of_no_masks_is_refused():
+    with pytest.raises(ShapeMismatchError, match="intersection of 0 masks, expected 1 at least"):
+        CompactMask.empty((3, 4)).intersection()
+
+
+@pytest.mark.parametrize("reduction", ["union", "intersection"])
+def test_reductions_need_a_thread(reduction):
+    mask = CompactMask.from_dense(np.ones((3, 4, 5), bool))
+    with pytest.raises(ValueError, match="num_threads is 0, expected 1 at least"):
+        getattr(mask, reduction)(num_threads=0)
+
+
+def test_an_order_has_to_be_a_permutation():
+    mask = CompactMask.from_dense(np.ones((3, 4, 5), bool))
+    with pytest.raises(ShapeMismatchError, match=r"order has shape \(2,\), expected \(3,\)"):
+        occlude(mask, [0, 1])
+    with pytest.raises(ShapeMismatchError, match=r"order has shape \(1, 3\), expected \(3,\)"):
+        occlude(mask, [[0, 1, 2]])
+    with pytest.raises(TypeError, match="order has dtype float64, expected integers"):
+        occlude(mask, [0.0, 1.0, 2.0])
+    with pytest.raises(TypeError, match="order has dtype bool, expected integers"):
+        occlude(mask, [True, True, False])
+    for bad in (3, -1):
+        with pytest.raises(ValueError, match=rf"order\[1\] is {bad}, expected 0 to 2"):
+            occlude(mask, [0, bad, 1])
+    with pytest.raises(ValueError, match="order has index 2 2 times, expected each of 3 once"):
+        occlude(mask, [2, 0, 2])
+    with pytest.raises(TypeError, match="masks is an ndarray, expected a CompactMask"):
+        occlude(np.ones((3, 4, 5), bool))
+    assert len(occlude(mask[:0], [])) == 0
+
+
+def test_results_of_2_to_the_32_pixels_are_refused():
+    shape = (1 << 16, 1 << 16)
+    corners = one_pixel(shape, (0, 0), ((1 << 16) - 1, (1 << 16) - 1))
+    message = "mask 0: its crop has 4294967296 pixels, expected at most 4294967295"
+    for call in (
+        lambda: corners[:1] | corners[1:],
+        lambda: corners[:1] ^ corners[1:],
+        lambda: ~one_pixel(shape, (5, 5)),
+        lambda: corners.union(),
+        lambda: corners.union(num_threads=2),
+    ):
+        with pytest.raises(InvalidMaskError, match=message):
+            call()
+    assert (corners[:1] - corners[1:]).area.tolist() == [1]
+    line = one_pixel((1, 1 << 20), (77, 0))
+    assert (~line).area.tolist() == [(1 << 20) - 1]
+
+
+def test_small_masks_of_a_large_image_need_little_memory():
+    shape = (30_000, 30_000)
+    rng = np.random.default_rng(1)
+    frames = rng.random((40, 90, 80)) < 0.5
+    small = CompactMask.from_dense(frames)
+    places = rng.integers(0, 29_900, (40, 2))
+    mask = CompactMask.merge(
+        [small[[i]].with_offset(x, y, shape) for i, (x, y) in enumerate(places.tolist())]
+    )
+    before = peak_bytes()
+    union = mask.union()
+    assert union.area[0] <= mask.area.sum()
+    assert occlude(mask).area.sum() == union.area[0]
+    assert (mask | mask[:1]).area.tolist() == (
+        mask.area + mask.area[0] - (mask & mask[:1]).area
+    ).tolist()
+    assert (~mask).area.tolist() == (30_000**2 - mask.area).tolist()
+    assert peak_bytes() - before < 100e6
+
+
+def peak_bytes():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
