@@ -161,6 +161,80 @@ def frames_out(out: Any, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     return out.view(np.uint8)
 
 
+def label_image(labels: Any) -> npt.NDArray[Any]:
+    """Return a label image of integers or bools, aligned and in native byte order."""
+    found = np.asarray(labels)
+    if found.ndim != 2:
+        raise ShapeMismatchError(f"labels have shape {found.shape}, expected (H, W)")
+    if found.dtype.kind not in "biu":
+        raise InvalidMaskError(f"labels have dtype {found.dtype}, expected integers or bool")
+    image_shape(found.shape)
+    return np.require(found, found.dtype.newbyteorder("="), "A")
+
+
+def panoptic_colours(colours: Any) -> npt.NDArray[np.uint8]:
+    """Return an image of colours."""
+    found = np.asarray(colours)
+    if found.ndim != 3 or found.shape[2] != 3:
+        raise ShapeMismatchError(f"colours have shape {found.shape}, expected (H, W, 3)")
+    if found.dtype != np.uint8:
+        raise InvalidMaskError(f"colours have dtype {found.dtype}, expected uint8")
+    image_shape(found.shape[:2])
+    return found
+
+
+def mask_ids(ids: Any, n: int) -> npt.NDArray[Any]:
+    """Return an id for each of n masks: integers or bools, none twice and none 0."""
+    found = np.asarray(ids)
+    if found.shape != (n,):
+        raise ShapeMismatchError(f"ids have shape {found.shape}, expected ({n},)")
+    if n == 0 and found.dtype.kind == "f":  # an empty list
+        found = found.astype(np.int32)
+    if found.dtype.kind not in "biu":
+        raise InvalidMaskError(f"ids have dtype {found.dtype}, expected integers or bool")
+    result = np.ascontiguousarray(found, found.dtype.newbyteorder("="))
+    if not result.all():
+        raise InvalidMaskError(f"mask {np.argmin(result != 0)}: id 0 stands for the background")
+    order = np.argsort(result, kind="stable")
+    is_again = result[order[1:]] == result[order[:-1]]
+    if is_again.any():
+        k = int(np.argmax(is_again))
+        first, second = order[k : k + 2].tolist()
+        raise InvalidMaskError(f"masks {first} and {second} both have id {result[first]}")
+    return result
+
+
+def window(xyxy: Any) -> tuple[int, int, int, int]:
+    """Return one inclusive box of whole numbers that is not inverted."""
+    found = np.asarray(xyxy)
+    if found.shape != (4,):
+        raise ShapeMismatchError(f"xyxy has shape {found.shape}, expected (4,)")
+    values = found.tolist()
+    if found.dtype.kind not in "iuf" or not all(value == value // 1 for value in values):
+        raise InvalidMaskError(f"xyxy {values}: whole numbers expected")
+    x1, y1, x2, y2 = (int(value) for value in values)
+    if x2 < x1 or y2 < y1:
+        raise InvalidMaskError(f"xyxy {[x1, y1, x2, y2]}: x1 <= x2 and y1 <= y2 expected")
+    return x1, y1, x2, y2
+
+
+def pad_width(value: Any) -> tuple[int, int, int, int]:
+    """Return how many pixels `numpy.pad` would add at top, bottom, left and right."""
+    try:
+        widths = np.broadcast_to(np.asarray(value), (2, 2))
+    except ValueError:
+        raise ShapeMismatchError(
+            f"pad_width {value!r}: an int, (before, after) or ((top, bottom), (left, right)) "
+            "expected"
+        ) from None
+    if widths.dtype.kind not in "iu":
+        raise TypeError(f"pad_width {value!r}: integers expected")
+    if (widths < 0).any():
+        raise InvalidMaskError(f"pad_width {value!r}: 0 or more pixels expected")
+    (top, bottom), (left, right) = widths.tolist()
+    return top, bottom, left, right
+
+
 def pairs(values: Any, n: int, name: str) -> npt.NDArray[np.int32]:
     """Return a column of n pairs as contiguous int32."""
     found = np.asarray(values)

@@ -2,10 +2,188 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask import _check
+from compactmask._kernels import labels as kernel
 from compactmask._storage import StoredMask
+from compactmask.errors import InvalidMaskError
+from compactmask.packed import Packed
+
+Self = TypeVar("Self", bound="Labels")
+
+Integers = npt.NDArray[Any]
 
 
 class Labels(StoredMask):
     """The constructors from label images and the export to them."""
 
     __slots__ = ()
+
+    @overload
+    @classmethod
+    def from_label_image(
+        cls: type[Self], labels: npt.ArrayLike, return_ids: Literal[False] = False
+    ) -> Self: ...
+
+    @overload
+    @classmethod
+    def from_label_image(
+        cls: type[Self], labels: npt.ArrayLike, return_ids: Literal[True]
+    ) -> tuple[Self, Integers]: ...
+
+    @classmethod
+    def from_label_image(
+        cls: type[Self], labels: npt.ArrayLike, return_ids: bool = False
+    ) -> Self | tuple[Self, Integers]:
+        """Pack every id of a label image, in one pass for all of them.
+
+        Time and memory follow the image's pixels and the runs of equal ones in its rows, not
+        the number of ids. No copy is made of an array in native byte order.
+
+        Parameters
+        ----------
+        labels : array_like of int or bool, shape (H, W)
+            The id of each pixel; 0 is background, every other value an id, also a negative one.
+            Any integer dtype and any strides.
+        return_ids : bool
+            Whether to return the ids too.
+
+        Returns
+        -------
+        masks : CompactMask
+            A mask for each id that occurs, ids ascending, in tight crops.
+        ids : ndarray, shape (n,)
+            Only with `return_ids`: the ids, in the dtype of `labels`.
+
+        Raises
+        ------
+        ShapeMismatchError
+            If `labels` is not two-dimensional.
+        InvalidMaskError
+            If it is not of integers, or a side is not 1 to 1,048,576, or an id is spread over
+            a crop of more than 4,294,967,295 pixels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> masks, ids = CompactMask.from_label_image([[7, 7, 0], [0, 2, 2]], return_ids=True)
+        >>> ids.tolist(), masks.bbox_xyxy.tolist()
+        ([2, 7], [[1, 1, 2, 1], [0, 0, 1, 0]])
+        """
+        return cls._from_labels(_check.label_image(labels), return_ids)
+
+    @overload
+    @classmethod
+    def from_panoptic(
+        cls: type[Self], colours: npt.ArrayLike, return_ids: Literal[False] = False
+    ) -> Self: ...
+
+    @overload
+    @classmethod
+    def from_panoptic(
+        cls: type[Self], colours: npt.ArrayLike, return_ids: Literal[True]
+    ) -> tuple[Self, Integers]: ...
+
+    @classmethod
+    def from_panoptic(
+        cls: type[Self], colours: npt.ArrayLike, return_ids: bool = False
+    ) -> Self | tuple[Self, Integers]:
+        """Pack every segment of a COCO panoptic image, in one pass for all of them.
+
+        Parameters
+        ----------
+        colours : array_like of uint8, shape (H, W, 3)
+            Red, green and blue, in this order (OpenCV reads them as blue, green, red). A pixel
+            has the id ``R + 256 * G + 65536 * B``; 0 is void.
+        return_ids : bool
+            Whether to return the ids too.
+
+        Returns
+        -------
+        masks : CompactMask
+            A mask for each id that occurs, ids ascending, in tight crops.
+        ids : ndarray of uint32, shape (n,)
+            Only with `return_ids`: the ids.
+
+        Raises
+        ------
+        ShapeMismatchError
+            If `colours` is not ``(H, W, 3)``.
+        InvalidMaskError
+            If it is not of uint8, or a side is not 1 to 1,048,576.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> colours = np.zeros((4, 5, 3), np.uint8)
+        >>> colours[1:, 2:] = 10, 1, 0
+        >>> masks, ids = CompactMask.from_panoptic(colours, return_ids=True)
+        >>> ids.tolist(), masks.bbox_xyxy.tolist()
+        ([266], [[2, 1, 4, 3]])
+        """
+        return cls._from_labels(_check.panoptic_colours(colours), return_ids)
+
+    @classmethod
+    def _from_labels(
+        cls: type[Self], image: Integers, return_ids: bool
+    ) -> Self | tuple[Self, Integers]:
+        ids, block = kernel.pack(image)
+        masks = cls._wrap(Packed(block))
+        return (masks, ids) if return_ids else masks
+
+    def to_label_image(
+        self, ids: npt.ArrayLike | None = None, overlap: Literal["last", "error"] = "last"
+    ) -> Integers:
+        """Draw all masks into one image of ids.
+
+        Parameters
+        ----------
+        ids : array_like of int or bool, shape (n,), optional
+            The id of each mask: none twice and none 0. Without, mask ``i`` has ``i + 1``.
+        overlap : "last" or "error"
+            What happens where masks overlap: the last of them is seen, or an error.
+
+        Returns
+        -------
+        ndarray, shape (H, W)
+            The id of each pixel, 0 where no mask is; in the dtype of `ids`, int32 without.
+
+        Raises
+        ------
+        InvalidMaskError
+            If an id is 0 or stands twice, or masks overlap and ``overlap="error"``; the message
+            names two of them and a pixel.
+        ShapeMismatchError
+            If there are not as many ids as masks.
+        ValueError
+            If `overlap` is something else.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> labels = np.array([[7, 7, 0], [0, 2, 2]])
+        >>> masks, ids = CompactMask.from_label_image(labels, return_ids=True)
+        >>> masks.to_label_image().tolist()
+        [[2, 2, 0], [0, 1, 1]]
+        >>> np.array_equal(masks.to_label_image(ids), labels)
+        True
+        """
+        if overlap not in ("last", "error"):
+            raise ValueError(f"overlap is {overlap!r}, expected 'last' or 'error'")
+        n = len(self)
+        values = np.arange(1, n + 1, dtype=np.int32) if ids is None else _check.mask_ids(ids, n)
+        bits = values.view(f"u{values.itemsize}").astype(np.uint64)
+        image = np.zeros(self.image_shape, values.dtype)
+        found = kernel.paint(self._packed, image, bits, overlap == "error")
+        if found is not None:
+            second, x, y = found
+            first = int(np.flatnonzero(values == image[y, x])[0])
+            raise InvalidMaskError(f"masks {first} and {second} overlap at x={x}, y={y}")
+        return image
