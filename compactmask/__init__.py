@@ -17,19 +17,46 @@ if TYPE_CHECKING:
     from compactmask.formats.hdf5 import load as load
     from compactmask.formats.hdf5 import save as save
     from compactmask.mask import CompactMask as CompactMask
+    from compactmask.occlusion import occlude as occlude
+    from compactmask.ops import boundary_iou as boundary_iou
+    from compactmask.ops import intersection_area as intersection_area
+    from compactmask.ops import mask_ioa as mask_ioa
+    from compactmask.ops import mask_iou as mask_iou
+    from compactmask.ops import mask_nms as mask_nms
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CompactMask": "compactmask.mask",
+    "boundary_iou": "compactmask.ops",
     "convert": "compactmask.formats.convert",
     "create": "compactmask.formats.hdf5",
+    "intersection_area": "compactmask.ops",
     "load": "compactmask.formats.hdf5",
+    "mask_ioa": "compactmask.ops",
+    "mask_iou": "compactmask.ops",
+    "mask_nms": "compactmask.ops",
+    "occlude": "compactmask.occlusion",
     "open": "compactmask.formats.convert",
     "save": "compactmask.formats.hdf5",
 }
 
-__all__ = ["CompactMask", "__version__", "convert", "create", "errors", "load", "open", "save"]
+__all__ = [
+    "CompactMask",
+    "__version__",
+    "boundary_iou",
+    "convert",
+    "create",
+    "errors",
+    "intersection_area",
+    "load",
+    "mask_ioa",
+    "mask_iou",
+    "mask_nms",
+    "occlude",
+    "open",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

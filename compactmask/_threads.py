@@ -19,6 +19,26 @@ PARTS_A_THREAD = 4
 """More parts than threads, so that one with large masks does not keep all others waiting."""
 
 
+def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> list[Result]:
+    """Call something for ``first, last`` of equal parts of ``range(n)``.
+
+    With one thread, and where `n` is below 2, there is one call, in the caller's own thread.
+
+    Raises
+    ------
+    ValueError
+        If `num_threads` is below 1.
+    """
+    threads = operator.index(num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}, expected 1 at least")
+    if threads == 1 or n < 2:
+        return [call(0, n)]
+    ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(call, ends[:-1], ends[1:]))
+
+
 def each_part(
     kernel: Callable[..., Result], sets: Sequence[Packed], num_threads: int
 ) -> list[Result]:
@@ -38,21 +58,16 @@ def each_part(
     ValueError
         If `num_threads` is below 1.
     """
-    threads = operator.index(num_threads)
-    if threads < 1:
-        raise ValueError(f"num_threads is {threads}, expected 1 at least")
     n = max(one.n for one in sets)
-    if threads == 1 or n < 2:
-        return [kernel(*sets)]
-    ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64)
 
     def call(first: int, last: int) -> Result:
+        if last - first == n:
+            return kernel(*sets)
         chosen = np.arange(first, last, dtype=np.int64)
         return kernel(*(one if one.n == 1 else block.gather(one, chosen) for one in sets))
 
     try:
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(call, ends[:-1].tolist(), ends[1:].tolist()))
+        return each_range(call, n, num_threads)
     except InvalidMaskError:
         return [kernel(*sets)]  # fails again, but counts masks from the first of all
 

@@ -2,83 +2,349 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, get_args
+
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from compactmask._kernels import block, canvas
+from compactmask._kernels import boolean, morphology, overlap, suppress
 from compactmask._operand import packed_of
+from compactmask._threads import each_range, map_blocks
 from compactmask.errors import ShapeMismatchError
-from compactmask.mask import CompactMask
 from compactmask.packed import Packed
 
+Metric = Literal["iou", "ios"]
 
-def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> CompactMask:
-    """Take from each mask what masks above it cover.
+SQUARE = 0
+"""The element of the morphology kernel that boundaries are eroded by."""
+
+SINGLE_PRECISION_PIXELS = 2**24
+"""Images up to which supervision computes overlaps in float32."""
+
+
+def intersection_area(
+    a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1
+) -> npt.NDArray[np.int64]:
+    """Count the pixels that each mask of one set shares with each of another.
+
+    Parameters
+    ----------
+    a, b : supervision.CompactMask
+        ``n`` and ``m`` masks of images of one shape. Where they are the same object, each
+        pair is compared once.
+    num_threads : int
+        Threads that take a part of the rows each.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, m)
+        True pixels that ``a[i]`` and ``b[j]`` have in common.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the image shapes differ.
+    TypeError
+        If `a` or `b` is an array.
+    ValueError
+        If `num_threads` is below 1.
+
+    Notes
+    -----
+    Only pairs whose tight boxes meet are compared, and of those only what is inside both.
+    Masks are unpacked in tiles of about 16 MiB, two at a time for each thread; beside them and
+    the matrix no memory is used, and rows without any overlap do not even touch the matrix.
+
+    Examples
+    --------
+    >>> from compactmask import CompactMask
+    >>> frames = np.zeros((2, 4, 6), bool)
+    >>> frames[0, :, :4] = frames[1, :2, 2:] = True
+    >>> mask = CompactMask.from_dense(frames)
+    >>> intersection_area(mask, mask)
+    array([[16,  4],
+           [ 4,  8]])
+    """
+    first, second = _two_sets(a, b)
+    counts = np.zeros((first.n, second.n), np.int64)
+    _fill("intersection", first, second, num_threads, counts=counts)
+    return counts
+
+
+def mask_iou(
+    a: sv.CompactMask,
+    b: sv.CompactMask,
+    iscrowd: npt.ArrayLike | None = None,
+    num_threads: int = 1,
+) -> npt.NDArray[np.float64]:
+    """Divide the intersection of each two masks by their union.
+
+    Parameters
+    ----------
+    a, b : supervision.CompactMask
+        ``n`` and ``m`` masks of images of one shape: detections and ground truth, where
+        `iscrowd` is given.
+    iscrowd : array_like of bool or int, shape (m,), optional
+        Masks of `b` that are regions full of objects. The union with such a one is ``a[i]``
+        alone, so that a detection inside it overlaps it wholly, as COCO's evaluation has it.
+    num_threads : int
+        Threads that take a part of the rows each.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        From 0 to 1, bit for bit ``pycocotools.mask.iou``; 0 where both masks are empty.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the image shapes differ, or `iscrowd` does not have an entry for each mask of `b`.
+    TypeError
+        If `a` or `b` is an array, or `iscrowd` not of bools or integers.
+    ValueError
+        If `num_threads` is below 1.
+
+    See Also
+    --------
+    intersection_area : what it costs.
+
+    Examples
+    --------
+    >>> from compactmask import CompactMask
+    >>> frames = np.zeros((2, 4, 6), bool)
+    >>> frames[0, :, :4] = frames[1, :2, 2:] = True
+    >>> mask = CompactMask.from_dense(frames)
+    >>> mask_iou(mask, mask)
+    array([[1. , 0.2],
+           [0.2, 1. ]])
+    >>> mask_iou(mask, mask, iscrowd=[0, 1])
+    array([[1.  , 0.25],
+           [0.2 , 1.  ]])
+    """
+    first, second = _two_sets(a, b)
+    is_crowd = None if iscrowd is None else _crowds(iscrowd, second.n)
+    ratios = np.zeros((first.n, second.n))
+    _fill("iou", first, second, num_threads, ratios=ratios, is_crowd=is_crowd)
+    return ratios
+
+
+def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.NDArray[np.float64]:
+    """Divide the intersection of each two masks by the area of the first.
+
+    Parameters
+    ----------
+    a, b : supervision.CompactMask
+        ``n`` and ``m`` masks of images of one shape.
+    num_threads : int
+        Threads that take a part of the rows each.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        What part of ``a[i]`` lies in ``b[j]``, from 0 to 1; 0 where ``a[i]`` is empty. It is
+        not supervision's IOS, which divides by the smaller area of the two: that is
+        ``np.maximum(mask_ioa(a, b), mask_ioa(b, a).T)``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the image shapes differ.
+    TypeError
+        If `a` or `b` is an array.
+    ValueError
+        If `num_threads` is below 1.
+
+    See Also
+    --------
+    intersection_area : what it costs.
+
+    Examples
+    --------
+    >>> from compactmask import CompactMask
+    >>> frames = np.zeros((2, 4, 6), bool)
+    >>> frames[0, :, :4] = frames[1, :2, 2:] = True
+    >>> mask = CompactMask.from_dense(frames)
+    >>> mask_ioa(mask, mask)
+    array([[1.  , 0.25],
+           [0.5 , 1.  ]])
+    """
+    first, second = _two_sets(a, b)
+    ratios = np.zeros((first.n, second.n))
+    _fill("ioa", first, second, num_threads, ratios=ratios)
+    return ratios
+
+
+def boundary_iou(
+    a: sv.CompactMask,
+    b: sv.CompactMask,
+    dilation_ratio: float = 0.02,
+    num_threads: int = 1,
+) -> npt.NDArray[np.float64]:
+    """Compute Boundary IoU: that of the pixels of each two masks that are near their borders.
+
+    Parameters
+    ----------
+    a, b : supervision.CompactMask
+        ``n`` and ``m`` masks of images of one shape.
+    dilation_ratio : float
+        How far the boundary goes inside, as a part of the image's diagonal: at least one
+        pixel, rounded half to even. The image's own sides are a border too.
+    num_threads : int
+        Threads that take a part of the masks each.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        From 0 to 1; 0 where both masks are empty. What COCO's evaluation takes is
+        ``np.minimum(mask_iou(a, b), boundary_iou(a, b))``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the image shapes differ.
+    TypeError
+        If `a` or `b` is an array.
+    ValueError
+        If `dilation_ratio` is not a number from 0 to 1, or `num_threads` is below 1.
+
+    Notes
+    -----
+    Cheng, Girshick, Dollar, Berg, Kirillov: Boundary IoU, CVPR 2021. A boundary is a mask less
+    its erosion by a square that is once larger than twice the distance, as in the authors' code.
+
+    Examples
+    --------
+    >>> from compactmask import CompactMask
+    >>> frames = np.zeros((2, 9, 9), bool)
+    >>> frames[0, :8, :8] = frames[1, 2:6, 2:6] = True
+    >>> mask = CompactMask.from_dense(frames)
+    >>> float(mask_iou(mask, mask)[0, 1]), float(boundary_iou(mask, mask)[0, 1])
+    (0.25, 0.0)
+    """
+    if not 0 <= dilation_ratio <= 1:
+        raise ValueError(f"dilation_ratio is {dilation_ratio}, expected 0 to 1")
+    first, second = _two_sets(a, b)
+    height, width = first.image_shape
+    distance = max(1, round(dilation_ratio * float(np.sqrt(height**2 + width**2))))
+
+    def edge(block: bytes) -> bytes:
+        inside = morphology.erode(block, distance, SQUARE, False)
+        return boolean.difference(block, inside)
+
+    one = map_blocks(edge, [first], num_threads)
+    other = one if second is first else map_blocks(edge, [second], num_threads)
+    ratios = np.zeros((first.n, second.n))
+    _fill("iou", one, other, num_threads, ratios=ratios)
+    return ratios
+
+
+def mask_nms(
+    masks: sv.CompactMask,
+    scores: npt.ArrayLike,
+    iou_threshold: float = 0.5,
+    class_id: npt.ArrayLike | None = None,
+    metric: Metric = "iou",
+) -> npt.NDArray[np.bool_]:
+    """Drop each mask that overlaps a better one, greedily: non-maximum suppression.
 
     Parameters
     ----------
     masks : supervision.CompactMask
         ``n`` masks of one image.
-    order : array_like of int, shape (n,), optional
-        Indices of all masks from the lowest to the topmost. Without it a later mask lies above
-        those before it, as in painting.
+    scores : array_like of numbers, shape (n,)
+        The higher one is better. Equal ones stand in the order of ``scores.argsort()[::-1]``,
+        as in supervision.
+    iou_threshold : float
+        From 0 to 1. A mask is dropped where its overlap with one that is kept is above it.
+    class_id : array_like of int, shape (n,), optional
+        Only masks of the same class drop each other.
+    metric : {"iou", "ios"}
+        Overlap: intersection over union, or over the smaller mask. Empty masks overlap none.
 
     Returns
     -------
-    CompactMask
-        ``n`` masks in the order of `masks`: no two share a pixel, and together they have the
-        pixels of all. Crops are tight; a mask that nothing is left of has an empty 1x1 crop at
-        its old origin.
+    ndarray of bool, shape (n,)
+        Which masks are kept, equal to ``supervision.mask_non_max_suppression``.
 
     Raises
     ------
-    TypeError
-        If `masks` is an array, or `order` not of integers.
     ShapeMismatchError
-        If `order` does not have one index for each mask.
+        If there is not one score, and one class, for each mask.
+    TypeError
+        If `masks` is an array, scores are no numbers, or classes no integers.
     ValueError
-        If `order` has an index outside ``0..n - 1`` or one twice.
+        If a score is NaN, the threshold outside 0 to 1, or the metric unknown.
 
     Notes
     -----
-    From the topmost down, each mask loses what the canvas has and joins it, so time is in
-    proportion to the edges that meet, not to the square of the number of masks.
+    Like supervision, it computes an overlap in float32 on images of up to 2**24 pixels, which
+    decides where one is the threshold exactly. There is no matrix: the pixels of two masks are
+    compared only when the better one is kept, the boxes meet, and their areas and what the
+    boxes share allow an overlap above the threshold. Memory is some 16 MiB of unpacked masks
+    and 40 bytes a mask.
 
     Examples
     --------
     >>> from compactmask import CompactMask
-    >>> frames = np.zeros((2, 1, 5), bool)
-    >>> frames[0, 0, :3] = frames[1, 0, 2:] = True
-    >>> masks = CompactMask.from_dense(frames)
-    >>> occlude(masks).area, occlude(masks, order=[1, 0]).area
-    (array([2, 3]), array([3, 2]))
+    >>> frames = np.zeros((3, 4, 6), bool)
+    >>> frames[0, :, :4] = frames[1, :, :3] = frames[2, :, 4:] = True
+    >>> mask_nms(CompactMask.from_dense(frames), [0.8, 0.9, 0.7])
+    array([False,  True,  True])
     """
     packed = packed_of(masks, "masks")
-    lowest_first = _permutation(order, packed.n)
-    shown = canvas.occlude(packed, np.ascontiguousarray(lowest_first[::-1]))
-    # the kernel gives the topmost first
-    place = packed.n - 1 - np.argsort(lowest_first)
-    return CompactMask._wrap(Packed(block.gather(shown, place)))
+    values = _column(scores, "scores", "buif", "numbers", packed.n)
+    if np.isnan(values).any():
+        i = int(np.isnan(values).argmax())
+        raise ValueError(f"score {i} is NaN, expected a number")
+    classes = np.zeros(packed.n, np.int64)
+    if class_id is not None:
+        classes = _column(class_id, "class_id", "bui", "integers", packed.n).astype(np.int64)
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"iou_threshold is {iou_threshold}, expected 0 to 1")
+    if metric not in get_args(Metric):
+        raise ValueError(f"metric is {metric!r}, expected 'iou' or 'ios'")
+    height, width = packed.image_shape
+    best_first = np.ascontiguousarray(values.argsort()[::-1], np.int64)
+    is_single = height * width <= SINGLE_PRECISION_PIXELS
+    return suppress.keep(packed, best_first, classes, iou_threshold, metric == "ios", is_single)
 
 
-def _permutation(order: npt.ArrayLike | None, n: int) -> npt.NDArray[np.int64]:
-    """Return `order` as indices of `n` masks, each once."""
-    if order is None:
-        return np.arange(n)
-    indices = np.asarray(order)
-    if indices.shape != (n,):
-        raise ShapeMismatchError(f"order has shape {indices.shape}, expected ({n},)")
-    if n == 0:
-        return np.arange(0)
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"order has dtype {indices.dtype}, expected integers")
-    wrong = np.flatnonzero((indices < 0) | (indices >= n))
-    if wrong.size:
-        i = wrong[0]
-        raise ValueError(f"order[{i}] is {indices[i]}, expected 0 to {n - 1}")
-    times = np.bincount(indices.astype(np.int64), minlength=n)
-    if times.max() > 1:
-        i = int(times.argmax())
-        raise ValueError(f"order has index {i} {times[i]} times, expected each of {n} once")
-    return indices.astype(np.int64)
+def _two_sets(a: sv.CompactMask, b: sv.CompactMask) -> tuple[Packed, Packed]:
+    """Return the storage of two sets of one image; one object where both are the same."""
+    first = packed_of(a, "a")
+    return first, first if b is a else packed_of(b, "b", first.image_shape)
+
+
+def _column(values: Any, name: str, kinds: str, expected: str, n: int) -> npt.NDArray[Any]:
+    """Return an array with an item for each of n masks."""
+    found = np.asarray(values)
+    if found.shape != (n,):
+        raise ShapeMismatchError(f"{name} has shape {found.shape}, expected ({n},)")
+    if found.size and found.dtype.kind not in kinds:
+        raise TypeError(f"{name} has dtype {found.dtype}, expected {expected}")
+    return found
+
+
+def _crowds(iscrowd: npt.ArrayLike, n: int) -> npt.NDArray[np.uint8]:
+    column = _column(iscrowd, "iscrowd", "bui", "bools or integers", n)
+    return np.asarray(column != 0, np.uint8)
+
+
+def _fill(
+    measure: str,
+    first: Packed,
+    second: Packed,
+    num_threads: int,
+    counts: npt.NDArray[np.int64] | None = None,
+    ratios: npt.NDArray[np.float64] | None = None,
+    is_crowd: npt.NDArray[np.uint8] | None = None,
+) -> None:
+    """Write what is not 0 into a matrix of zeros, by the left sides of the crops."""
+    order = np.argsort(first.offsets[:, 0], kind="stable")
+    other = order if second is first else np.argsort(second.offsets[:, 0], kind="stable")
+
+    def rows(begin: int, end: int) -> None:
+        overlap.fill(first, second, order, other, begin, end, counts, ratios, measure, is_crowd)
+
+    each_range(rows, first.n, num_threads)

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import boxes, masks, shapes, stacks
 
-from compactmask import CompactMask
+from compactmask import CompactMask, occlude
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
-from compactmask.ops import occlude
 
 OPERATORS = {
     "or": (lambda a, b: a | b, np.logical_or),

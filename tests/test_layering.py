@@ -21,7 +21,7 @@ LAYERS = [
     ["_operand"],
     ["_algebra", "_analysis", "_labels", "_morphology", "_polygons"],
     ["mask"],
-    ["ops"],
+    ["occlusion", "ops"],
     ["_install"],
     ["formats"],
     ["_optional", "info"],
@@ -120,7 +120,7 @@ def test_formats_do_not_import_each_other():
         ("h5py", "compactmask.formats.hdf5"),
         (
             "supervision",
-            r"compactmask\.(mask|_storage|_construction|_export|_operand|_install|formats|demo|ops)",
+            r"compactmask\.(mask|_storage|_construction|_export|_operand|_install|formats|demo|occlusion|ops)",
         ),
     ],
 )

@@ -1,0 +1,214 @@
+"""Non-maximum suppression keeps what supervision keeps, without its matrix."""
+
+import json
+import math
+
+import fresh
+import numpy as np
+import pytest
+import supervision as sv
+from data import DATA, needs_data
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import silhouettes, stacks_and_boxes
+from supervision.detection.utils.iou_and_nms import OverlapMetric
+from test_overlap import large_noise
+
+import compactmask as cm
+from compactmask import CompactMask
+from compactmask.errors import ShapeMismatchError
+
+METRICS = {"iou": OverlapMetric.IOU, "ios": OverlapMetric.IOS}
+
+
+def theirs(mask, scores, threshold, class_id=None, metric="iou"):
+    """Ask supervision, by its own kind of masks."""
+    columns = [np.zeros((len(mask), 4)), np.asarray(scores, np.float64)[:, None]]
+    if class_id is not None:
+        columns.append(np.asarray(class_id, np.float64)[:, None])
+    masks = mask.to_supervision()
+    return sv.mask_non_max_suppression(np.hstack(columns), masks, threshold, METRICS[metric])
+
+
+def greedy(mask, scores, threshold, class_id, metric):
+    """Suppress by the matrix, in single precision as supervision computes it on small images."""
+    shared = cm.intersection_area(mask, mask).astype(np.float32)
+    area = mask.area.astype(np.float32)
+    if metric == "iou":
+        whole = area[:, None] + area - shared
+    else:
+        whole = np.minimum(area[:, None], area)
+    overlap = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    left = list(np.argsort(scores)[::-1])
+    kept = np.zeros(len(mask), bool)
+    while left:
+        best = left.pop(0)
+        kept[best] = True
+        left = [
+            i
+            for i in left
+            if class_id[i] != class_id[best] or not float(overlap[best, i]) > threshold
+        ]
+    return kept
+
+
+@given(
+    stacks_and_boxes(max_n=12, max_side=40),
+    st.sampled_from([0, 0.1, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.9, 1]),
+    st.sampled_from(["iou", "ios"]),
+    st.data(),
+)
+def test_it_keeps_what_supervision_keeps(case, threshold, metric, data):
+    frames, boxes = case
+    mask = CompactMask.from_dense(frames, boxes, frames.shape[1:])
+    scores = data.draw(
+        st.lists(
+            st.one_of(st.floats(-3, 3), st.sampled_from([0.5, 0.25])),
+            min_size=len(mask),
+            max_size=len(mask),
+        )
+    )
+    class_id = data.draw(st.lists(st.integers(0, 2), min_size=len(mask), max_size=len(mask)))
+    for classes in (None, class_id):
+        found = cm.mask_nms(mask, scores, threshold, classes, metric)
+        assert found.dtype == np.bool_
+        assert np.array_equal(found, theirs(mask, scores, threshold, classes, metric))
+        groups = class_id if classes else [0] * len(mask)
+        assert np.array_equal(found, greedy(mask, scores, threshold, groups, metric))
+
+
+def crowd(n, seed=0, shape=(200, 240)):
+    """Give many masks that overlap, with scores of which some are equal, and classes."""
+    rng = np.random.default_rng(seed)
+    frames = np.zeros((n, *shape), bool)
+    for frame in frames:
+        h, w = rng.integers(20, 90, 2)
+        y, x = rng.integers(0, shape[0] - h), rng.integers(0, shape[1] - w)
+        frame[y : y + h, x : x + w] = silhouettes(rng, h, w)
+    return CompactMask.from_dense(frames), rng.integers(0, 100, n) / 100, rng.integers(0, 3, n)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5])
+def test_hundreds_of_masks_with_equal_scores_and_classes_are_kept_as_by_supervision(
+    threshold, metric
+):
+    mask, scores, class_id = crowd(300, shape=(100, 110))
+    for classes in (None, class_id):
+        found = cm.mask_nms(mask, scores, threshold, classes, metric)
+        assert np.array_equal(found, theirs(mask, scores, threshold, classes, metric))
+        assert 0.05 < found.mean() < 1
+
+
+def test_detections_with_nms_of_supervision_keep_the_same():
+    mask, scores, class_id = crowd(60, seed=1)
+    detections = sv.Detections(
+        xyxy=mask.bbox_xyxy.astype(float), mask=mask, confidence=scores, class_id=class_id
+    )
+    for agnostic, classes in ((True, None), (False, class_id)):
+        kept = detections.with_nms(0.2, class_agnostic=agnostic)
+        found = cm.mask_nms(mask, scores, 0.2, classes)
+        assert kept.mask == mask[found]
+
+
+def test_a_set_that_fills_several_tiles_is_suppressed_across_them():
+    mask = CompactMask.from_dense(large_noise())
+    rng = np.random.default_rng(8)
+    scores, class_id = rng.random(len(mask)), rng.integers(0, 2, len(mask))
+    for classes in ([0] * len(mask), class_id):
+        for threshold in (0.15, 0.2, 0.25):
+            found = cm.mask_nms(mask, scores, threshold, classes)
+            assert np.array_equal(found, greedy(mask, scores, threshold, classes, "iou"))
+            assert 0 < found.sum() < len(mask)
+
+
+def test_an_overlap_of_exactly_the_threshold_is_rounded_as_supervision_rounds_it():
+    row = np.zeros((2, 1, 10), bool)
+    row[0], row[1, 0, :1] = True, True
+    small = CompactMask.from_dense(row)
+    assert cm.mask_nms(small, [2, 1], 0.1).tolist() == [True, False]  # float32(0.1) > 0.1
+    assert theirs(small, [2, 1], 0.1).tolist() == [True, False]
+    large = small.with_offset(0, 0, (4097, 4096))
+    assert cm.mask_nms(large, [2, 1], 0.1).tolist() == [True, True]
+    assert theirs(large, [2, 1], 0.1).tolist() == [True, True]
+
+
+def test_a_mask_that_was_dropped_drops_no_other():
+    row = np.zeros((3, 1, 30), bool)
+    row[0, 0, :12] = row[1, 0, 4:16] = row[2, 0, 8:20] = True
+    mask = CompactMask.from_dense(row)
+    assert cm.mask_nms(mask, [3, 2, 1], 0.4).tolist() == [True, False, True]
+    assert cm.mask_nms(mask, [2, 3, 1], 0.4).tolist() == [False, True, False]
+
+
+def test_masks_without_pixels_are_kept():
+    mask = CompactMask.from_dense(np.zeros((3, 4, 4), bool))
+    for metric in METRICS:
+        assert cm.mask_nms(mask, [1, 2, 3], 0, metric=metric).tolist() == [True] * 3
+    assert cm.mask_nms(CompactMask.empty((4, 4)), []).shape == (0,)
+
+
+def test_plain_masks_of_supervision_are_taken_too():
+    mask, scores, _ = crowd(30, seed=2)
+    assert np.array_equal(
+        cm.mask_nms(mask.to_supervision(), scores, 0.1), cm.mask_nms(mask, scores, 0.1)
+    )
+
+
+def test_ten_thousand_masks_of_a_huge_image_take_bounded_memory():
+    script = """
+import resource
+import numpy as np
+import compactmask as cm
+rng = np.random.default_rng(0)
+y, x = np.ogrid[:150, :150]
+sides = rng.integers(40, 75, (100, 2))
+frames = np.array([((y - 75) / h) ** 2 + ((x - 75) / w) ** 2 < 1 for h, w in sides])
+small = cm.CompactMask.from_dense(frames)
+places = rng.integers(0, 19800, (100, 2)).tolist()
+masks = cm.CompactMask.merge([small.with_offset(x, y, (20000, 20000)) for x, y in places])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+kept = cm.mask_nms(masks, rng.random(len(masks)), 0.99)
+print(len(masks), kept.sum() < 10000, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    n, is_less, grown = fresh.run(script).split()
+    assert (n, is_less) == ("10000", "True")
+    assert int(grown) < 100_000  # KiB; a matrix of booleans would be 98,000
+
+
+@needs_data
+def test_real_results_are_kept_as_by_supervision():
+    path = DATA / "coco-val2014-100/instances_val2014_fakesegm100_results.json"
+    groups = {}
+    for one in json.loads(path.read_bytes()):
+        groups.setdefault(one["image_id"], []).append(one)
+    dropped = 0
+    for group in groups.values():
+        mask = CompactMask.from_coco_rle([one["segmentation"] for one in group])
+        scores = [one["score"] for one in group]
+        for classes in (None, [one["category_id"] for one in group]):
+            found = cm.mask_nms(mask, scores, 0.1, classes)
+            assert np.array_equal(found, theirs(mask, scores, 0.1, classes))
+            dropped += np.count_nonzero(~found)
+    assert dropped > 10
+
+
+def test_bad_arguments_are_refused():
+    mask = CompactMask.from_dense(np.ones((2, 3, 3), bool))
+    with pytest.raises(TypeError, match="masks is an ndarray, expected a CompactMask: call"):
+        cm.mask_nms(mask.to_dense(), [1, 2])
+    with pytest.raises(ShapeMismatchError, match=r"scores has shape \(3,\), expected \(2,\)"):
+        cm.mask_nms(mask, [1, 2, 3])
+    with pytest.raises(TypeError, match="scores has dtype <U1, expected numbers"):
+        cm.mask_nms(mask, ["a", "b"])
+    with pytest.raises(ValueError, match="score 1 is NaN, expected a number"):
+        cm.mask_nms(mask, [1, math.nan])
+    with pytest.raises(ShapeMismatchError, match=r"class_id has shape \(1,\), expected \(2,\)"):
+        cm.mask_nms(mask, [1, 2], class_id=[1])
+    with pytest.raises(TypeError, match="class_id has dtype float64, expected integers"):
+        cm.mask_nms(mask, [1, 2], class_id=[1.0, 2.0])
+    for threshold in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match=f"iou_threshold is {threshold}, expected 0 to 1"):
+            cm.mask_nms(mask, [1, 2], threshold)
+    with pytest.raises(ValueError, match="metric is 'giou', expected 'iou' or 'ios'"):
+        cm.mask_nms(mask, [1, 2], metric="giou")
