@@ -60,28 +60,28 @@ class Algebra(StoredMask):
     __array_ufunc__ = None
 
     def __or__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.union(self._packed, _right(other))))
+        return self._wrap(Packed(boolean.union(self._packed, packed_of(other, "right operand"))))
 
     def __ror__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.union(_left(other), self._packed)))
+        return self._wrap(Packed(boolean.union(packed_of(other, "left operand"), self._packed)))
 
     def __and__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.intersection(self._packed, _right(other))))
+        return self._wrap(Packed(boolean.intersection(self._packed, packed_of(other, "right operand"))))
 
     def __rand__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.intersection(_left(other), self._packed)))
+        return self._wrap(Packed(boolean.intersection(packed_of(other, "left operand"), self._packed)))
 
     def __sub__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.difference(self._packed, _right(other))))
+        return self._wrap(Packed(boolean.difference(self._packed, packed_of(other, "right operand"))))
 
     def __rsub__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.difference(_left(other), self._packed)))
+        return self._wrap(Packed(boolean.difference(packed_of(other, "left operand"), self._packed)))
 
     def __xor__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.symmetric_difference(self._packed, _right(other))))
+        return self._wrap(Packed(boolean.symmetric_difference(self._packed, packed_of(other, "right operand"))))
 
     def __rxor__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.symmetric_difference(_left(other), self._packed)))
+        return self._wrap(Packed(boolean.symmetric_difference(packed_of(other, "left operand"), self._packed)))
 
     def __invert__(self: Self) -> Self:
         return self._wrap(Packed(boolean.complement(self._packed)))
@@ -155,12 +155,6 @@ class Algebra(StoredMask):
         return self._wrap(_reduce(boolean.common, self._packed, num_threads))
 
 
-def _right(other: Any) -> Packed:
-    return other._packed if isinstance(other, StoredMask) else packed_of(other, "right operand")
-
-
-def _left(other: Any) -> Packed:
-    return packed_of(other, "left operand")
 
 
 def _reduce(kernel: Callable[[bytes], bytes], masks: Packed, num_threads: int) -> Packed:

@@ -8,6 +8,7 @@ import numpy as np
 import supervision as sv
 
 from compactmask._construction import Construction
+from compactmask._storage import StoredMask
 from compactmask.errors import ShapeMismatchError
 from compactmask.packed import Packed
 
@@ -31,12 +32,15 @@ def packed_of(masks: Any, name: str, image_shape: tuple[int, int] | None = None)
     ShapeMismatchError
         If its image has another shape.
     """
-    if not isinstance(masks, sv.CompactMask):
+    if isinstance(masks, StoredMask):
+        packed = masks._packed
+    elif isinstance(masks, sv.CompactMask):
+        packed = Construction.from_supervision(masks)._packed
+    else:
         found = "an ndarray" if isinstance(masks, np.ndarray) else f"a {type(masks).__name__}"
         raise TypeError(
             f"{name} is {found}, expected a CompactMask: call CompactMask.from_dense(frames) first"
         )
-    packed = Construction.from_supervision(masks)._packed
     if image_shape is not None and packed.image_shape != image_shape:
         raise ShapeMismatchError(
             f"{name} has image shape {packed.image_shape}, expected {image_shape}"

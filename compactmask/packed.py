@@ -67,7 +67,7 @@ class Packed(bytes):
 
     def __new__(cls, block: bytes) -> Packed:
         """Take a block and check its columns; bytes that are none are refused."""
-        whole = super().__new__(cls, block)
+        whole = bytes.__new__(cls, block)
         check(whole)
         return whole
 

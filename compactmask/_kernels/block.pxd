@@ -60,5 +60,6 @@ cdef class Builder:
 
     cdef Fault add(self, Edges mask) noexcept nogil
     cdef Fault copy(self, View* view, Py_ssize_t i, int32_t x, int32_t y) noexcept nogil
+    cdef Fault put_empty(self, int32_t x, int32_t y) noexcept nogil
     cdef Fault put(self, int32_t x, int32_t y, int32_t h, int32_t w, uint32_t area) noexcept nogil
     cpdef bytes finish(self, int32_t height, int32_t width)

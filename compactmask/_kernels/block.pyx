@@ -13,6 +13,7 @@ import numpy as np
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.encoder cimport Encoder
 from compactmask._kernels.status cimport LARGE_CROP, NO_MEMORY, OK, TOO_LARGE, Fault, fault_of
+from compactmask._kernels.words cimport EMPTY_OP
 
 from compactmask.errors import InvalidMaskError
 
@@ -206,6 +207,13 @@ cdef class Builder:
         return self.put(
             x, y, view.crop_shapes[2 * i], view.crop_shapes[2 * i + 1], view.area[i]
         )
+
+    cdef Fault put_empty(self, int32_t x, int32_t y) noexcept nogil:
+        """Pack a 1x1 crop at (x, y) without a True pixel."""
+        if self.encoder.reserve_out(6) != OK:
+            return fault_of(NO_MEMORY, self.n)
+        self.encoder.put_count(EMPTY_OP, 1)
+        return self.put(x, y, 1, 1, 0)
 
     cdef Fault put(
         self, int32_t x, int32_t y, int32_t h, int32_t w, uint32_t area

@@ -118,7 +118,13 @@ cdef inline int32_t place(const int32_t* rows, int32_t n, int32_t row) noexcept 
 cdef inline void near(
     const int32_t* rows, int32_t n, int32_t top, int32_t bottom, int32_t* first, int32_t* beyond
 ) noexcept nogil:
-    """Find the segments of a column that meet or touch rows top to bottom, as places of edges."""
+    """Find the segments of a column that meet or touch rows top to bottom, as places of edges.
+
+    Of a short column it gives all: what is saved is less than the search costs.
+    """
+    if n <= 8:
+        first[0], beyond[0] = 0, n
+        return
     first[0] = place(rows, n, top) & ~1
     beyond[0] = (place(rows, n, bottom + 1) + 1) & ~1
 
@@ -176,8 +182,8 @@ cdef class Canvas:
                 self.n_rows += n
             column.n = n
             new = self.rows + column.start
-            for k in range(n):
-                new[k] = rows[k] + down
+            for k in range(0, n, 2):
+                new[k], new[k + 1] = rows[k] + down, rows[k + 1] + down
             return OK
         near(
             self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down, &first, &beyond
@@ -239,14 +245,23 @@ cdef class Canvas:
     cdef Status read(self, Edges out, int32_t height) noexcept nogil:
         """Fill `out` with the pixels, in a crop as high as the image."""
         cdef:
-            int32_t x
+            int32_t x, k
+            Py_ssize_t n
+            const int32_t* rows
             Column* column = self.columns
         if out.begin(self.x1, 0, height, max(0, self.x2 - self.x1)) != OK:
             return NO_MEMORY
+        if out.reserve(self.n_rows) != OK:
+            return NO_MEMORY
+        n = 0
         for x in range(out.w):
-            if out.add_column(self.rows + column.start, column.n) != OK:
-                return NO_MEMORY
+            rows = self.rows + column.start
+            for k in range(0, column.n, 2):
+                out.at[n + k], out.at[n + k + 1] = rows[k], rows[k + 1]
+            n += column.n
+            out.start[x + 1] = n
             column += 1
+        out.n, out.column = n, out.w
         return OK
 
     cdef inline Status grow(self, Py_ssize_t more) noexcept nogil:

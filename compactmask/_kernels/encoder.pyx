@@ -6,11 +6,10 @@ from the rows alone, so they are computed for the whole stretch at once, as vect
     d       this row less the one `m` before, `m` being the edges of a column
     kept    d as it is remembered; an edge's last move stands `m` before, the other `2 m` before
 
-Words are then written greedily: the longest that matches, found by walking a tree in which
-every node is a word. Between stretches operations change which edges the line has.
+Words are then written greedily: the longest that matches, found by its symbols in unary. Between stretches operations change which edges the line has.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 
@@ -269,28 +268,43 @@ cdef class Encoder:
         return OK
 
     cdef void put_words(self, const int32_t* symbols, Py_ssize_t n) noexcept nogil:
-        """Write symbols as words; there is room for five bytes each."""
+        """Write symbols as words; there is room for five bytes each.
+
+        A small symbol waits as so many zeros and a one, the first at the lowest bit. No word
+        takes more than 8 bits of these, so a table gives the longest that they start with.
+        """
         cdef:
             const int32_t* end = symbols + n
             const Tables* table = self.tables
             uint8_t* out = self.out + self.n_out
-            uint8_t code, longer
-        while symbols < end:
+            uint64_t bits = 0
+            uint32_t waiting = 0, least = 0, symbol, first
+        while True:
+            while symbols < end and waiting < 48 and symbols[0] < 8:
+                symbol = <uint32_t>symbols[0]
+                bits |= <uint64_t>1 << ((waiting + symbol) & 63)
+                waiting += symbol + 1
+                symbols += 1
+            # the last 7 bits wait for more symbols while there may be some
+            least = 7 if waiting >= 48 else 0
+            while waiting > least:
+                first = <uint32_t>(bits & 255)
+                out[0] = table.first[first]
+                out += 1
+                bits >>= table.first_bits[first]
+                waiting -= table.first_bits[first]
+            if waiting > 0:
+                continue
+            if symbols == end:
+                break
             if symbols[0] >= SYMBOLS:
                 out[0] = SYMBOL_OP
                 out = put_varint(out + 1, symbols[0] - SYMBOLS)
                 symbols += 1
-                continue
-            code = <uint8_t>symbols[0]
-            symbols += 1
-            while symbols < end and symbols[0] < SYMBOLS:
-                longer = table.longer[code][symbols[0]]
-                if longer == 0:
-                    break
-                code = longer
+            elif symbols[0] >= 8:
+                out[0] = <uint8_t>symbols[0]
+                out += 1
                 symbols += 1
-            out[0] = code
-            out += 1
         self.n_out = out - self.out
 
     cdef void put_number(self, uint32_t value) noexcept nogil:

@@ -33,7 +33,8 @@ cdef extern from "steps.h":
 cdef struct Tables:
     uint8_t length[236]
     uint8_t symbols[236][8]
-    uint8_t longer[236][24]     # the word that goes on with a symbol, 0: there is none
+    uint8_t first[256]          # by 8 bits of unary symbols, the longest word they start with
+    uint8_t first_bits[256]     # and how many of them it takes
     Step steps[24576]           # by the last two moves, (P + 16) << 5 | (Q + 16), and symbol
     int8_t base[1024]           # d = base + sign * zigzag(symbol)
     int8_t sign[1024]

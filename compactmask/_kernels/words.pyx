@@ -29,8 +29,16 @@ cdef void fill_words():
         _TABLES.length[code] = len(word)
         for place, symbol in enumerate(word):
             _TABLES.symbols[code][place] = symbol
-        for symbol in range(SYMBOLS):
-            _TABLES.longer[code][symbol] = index.get((*word, symbol), 0)
+    for bits in range(1, 256):
+        word, rest = (), bits
+        while rest:
+            symbol = (rest & -rest).bit_length() - 1    # as many zeros below a one
+            if (*word, symbol) not in index:
+                break
+            word += (symbol,)
+            rest >>= symbol + 1
+        _TABLES.first[bits] = index[word]
+        _TABLES.first_bits[bits] = sum(word) + len(word)
 
 
 cdef void fill_predictions():
