@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -25,8 +25,10 @@ class Algebra(StoredMask):
 
     ``|``, ``&``, ``-`` and ``^`` combine the masks of two sets of one image pair by pair; a set
     of one mask is combined with each of the other. ``~`` gives what the image has beside each
-    mask. Nothing is decoded to pixels, and crops of results are tight; a result without True
-    pixels has a 1x1 crop at the origin of its first operand's crop.
+    mask. Nothing is decoded to pixels. Crops of results are tight where those of the operands
+    are, and where the operands meet; masks with columns between them may be joined as they are
+    packed, in the box around both crops. A result without True pixels lies at the origin of its
+    first operand's crop.
 
     The other operand is any `supervision.CompactMask`, on either side.
 
@@ -66,22 +68,34 @@ class Algebra(StoredMask):
         return self._wrap(Packed(boolean.union(packed_of(other, "left operand"), self._packed)))
 
     def __and__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.intersection(self._packed, packed_of(other, "right operand"))))
+        return self._wrap(
+            Packed(boolean.intersection(self._packed, packed_of(other, "right operand")))
+        )
 
     def __rand__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.intersection(packed_of(other, "left operand"), self._packed)))
+        return self._wrap(
+            Packed(boolean.intersection(packed_of(other, "left operand"), self._packed))
+        )
 
     def __sub__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.difference(self._packed, packed_of(other, "right operand"))))
+        return self._wrap(
+            Packed(boolean.difference(self._packed, packed_of(other, "right operand")))
+        )
 
     def __rsub__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.difference(packed_of(other, "left operand"), self._packed)))
+        return self._wrap(
+            Packed(boolean.difference(packed_of(other, "left operand"), self._packed))
+        )
 
     def __xor__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.symmetric_difference(self._packed, packed_of(other, "right operand"))))
+        return self._wrap(
+            Packed(boolean.symmetric_difference(self._packed, packed_of(other, "right operand")))
+        )
 
     def __rxor__(self: Self, other: sv.CompactMask) -> Self:
-        return self._wrap(Packed(boolean.symmetric_difference(packed_of(other, "left operand"), self._packed)))
+        return self._wrap(
+            Packed(boolean.symmetric_difference(packed_of(other, "left operand"), self._packed))
+        )
 
     def __invert__(self: Self) -> Self:
         return self._wrap(Packed(boolean.complement(self._packed)))
@@ -153,8 +167,6 @@ class Algebra(StoredMask):
         if len(self) == 0:
             raise ShapeMismatchError("intersection of 0 masks, expected 1 at least")
         return self._wrap(_reduce(boolean.common, self._packed, num_threads))
-
-
 
 
 def _reduce(kernel: Callable[[bytes], bytes], masks: Packed, num_threads: int) -> Packed:

@@ -42,6 +42,15 @@ cdef inline Py_ssize_t combine_rows(
         Py_ssize_t i = 0, j = 0, k = 0
         int32_t row_a, row_b
         int is_a, is_b, inside = 0, value = 0, before
+    if n > 0 and m > 0:
+        if b[m - 1] + down_b < a[0] + down_a:       # all of b lies above
+            if keeps_b(operation):
+                k = copy_rows(b, 0, m, down_b, out)
+            j = m
+        elif a[n - 1] + down_a < b[0] + down_b:
+            if keeps_a(operation):
+                k = copy_rows(a, 0, n, down_a, out)
+            i = n
     while i < n and j < m:
         row_a, row_b = a[i] + down_a, b[j] + down_b
         is_a, is_b = row_a <= row_b, row_b <= row_a
@@ -52,17 +61,22 @@ cdef inline Py_ssize_t combine_rows(
         value = <int>operation >> inside & 1
         out[k] = row_a if is_a else row_b
         k += value != before
-    if keeps_a(operation):              # b has ended: nothing but a
-        while i < n:
-            out[k] = a[i] + down_a
-            i += 1
-            k += 1
+    # one of them has ended: nothing but the other
+    if keeps_a(operation):
+        k += copy_rows(a, i, n, down_a, out + k)
     if keeps_b(operation):
-        while j < m:
-            out[k] = b[j] + down_b
-            j += 1
-            k += 1
+        k += copy_rows(b, j, m, down_b, out + k)
     return k
+
+
+cdef inline Py_ssize_t copy_rows(
+    const int32_t* rows, Py_ssize_t first, Py_ssize_t beyond, int32_t down, int32_t* out
+) noexcept nogil:
+    """Write edges moved down and return how many."""
+    cdef Py_ssize_t k
+    for k in range(first, beyond):
+        out[k - first] = rows[k] + down
+    return beyond - first
 
 
 cdef Status combine(Operation operation, Edges a, Edges b, Edges out) noexcept nogil

@@ -176,14 +176,17 @@ cdef class Canvas:
             int32_t* new
         if column.n == 0:
             if column.capacity < n:
-                if self.grow(n) != OK:
+                if self.grow(2 * <Py_ssize_t>n) != OK:
                     return NO_MEMORY
-                column.start, column.capacity = self.n_rows, n
-                self.n_rows += n
-            column.n = n
+                column.start, column.capacity = self.n_rows, 2 * n
+                self.n_rows += 2 * n
             new = self.rows + column.start
+        else:
+            new = self.rows + column.start + column.n
+        if column.n + n <= column.capacity and (column.n == 0 or (new - 1)[0] < rows[0] + down):
             for k in range(0, n, 2):
                 new[k], new[k + 1] = rows[k] + down, rows[k + 1] + down
+            column.n += n
             return OK
         near(
             self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down, &first, &beyond
