@@ -65,11 +65,9 @@ class Packed(bytes):
 
     __slots__ = ()
 
-    def __new__(cls, block: bytes) -> Packed:
-        """Take a block and check its columns; bytes that are none are refused."""
-        whole = bytes.__new__(cls, block)
-        check(whole)
-        return whole
+    def __init__(self, block: bytes) -> None:
+        """Check the columns of the block that was taken; bytes that are none are refused."""
+        check(self)
 
     @classmethod
     def from_columns(

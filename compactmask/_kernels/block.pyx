@@ -108,7 +108,7 @@ def check(block):
             )
 
 
-def check_image_shape(height, width):
+cpdef check_image_shape(height, width):
     """Refuse an image that is empty or too large.
 
     Raises
@@ -122,7 +122,7 @@ def check_image_shape(height, width):
         )
 
 
-def check_crop_shape(int64_t h, int64_t w):
+cpdef check_crop_shape(int64_t h, int64_t w):
     """Refuse a crop that is empty or has more than 4,294,967,295 pixels."""
     if not (1 <= h <= MAX_SIDE and 1 <= w <= MAX_SIDE and h * w <= MAX_PIXELS):
         raise InvalidMaskError(
