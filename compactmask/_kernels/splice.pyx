@@ -38,7 +38,7 @@ cdef bint put_beside(
         View* t
         Py_ssize_t k, before, size
         int32_t x, y, h, w, gap
-        int64_t runs
+        int64_t runs, others
     if b.offsets[2 * j] < a.offsets[2 * i]:
         t, k = a, i
         a, i = b, j
@@ -61,10 +61,9 @@ cdef bint put_beside(
     runs = put_lower(builder, a, i, y, h)
     if runs > 0:
         builder.encoder.put_count(EMPTY_OP, <uint32_t>gap)
-        size = runs
-        runs = put_lower(builder, b, j, y, h)
+        others = put_lower(builder, b, j, y, h)
         # run lengths take a byte at least for every run and every gap before one
-        if runs > 0 and builder.encoder.n_out - before <= 1 + 2 * (size + runs):
+        if others > 0 and builder.encoder.n_out - before <= 1 + 2 * (runs + others):
             fault[0] = builder.put(x, y, h, w, a.area[i] + b.area[j])
             return True
     builder.encoder.n_out = before
