@@ -25,10 +25,9 @@ class Algebra(StoredMask):
 
     ``|``, ``&``, ``-`` and ``^`` combine the masks of two sets of one image pair by pair; a set
     of one mask is combined with each of the other. ``~`` gives what the image has beside each
-    mask. Nothing is decoded to pixels. Crops of results are tight where those of the operands
-    are, and where the operands meet; masks with columns between them may be joined as they are
-    packed, in the box around both crops. A result without True pixels lies at the origin of its
-    first operand's crop.
+    mask. Nothing is decoded to pixels. Crops of results are tight; one without True pixels is
+    1x1 at the origin of its first operand's crop. Where the crops of two masks do not meet,
+    ``-`` gives the first mask in its own crop.
 
     The other operand is any `supervision.CompactMask`, on either side.
 

@@ -67,7 +67,7 @@ def test_operators_are_those_of_frames(operator, case):
     assert type(found) is CompactMask
     assert found.shape == wanted.shape
     assert np.array_equal(found.to_dense(), wanted)
-    if is_tight(a) and is_tight(b):
+    if operator != "minus" or is_tight(a):
         assert is_tight(found)
     if len(a) and len(b):
         empty = found.area == 0
@@ -366,12 +366,12 @@ def test_small_masks_of_a_large_image_need_little_memory():
     assert peak_bytes() - before < 100e6
 
 
-def test_operands_apart_keep_the_rows_of_their_crops():
+def test_a_mask_less_one_apart_keeps_its_crop():
     frames = np.zeros((2, 6, 90), bool)
     frames[0, 2, 3:40] = frames[1, 0, 50:80] = frames[1, 1, 60] = True
     loose = CompactMask.from_dense(frames[:1], [[3, 1, 39, 5]])
     other = CompactMask.from_dense(frames[1:])
-    assert (loose | other).bbox_xyxy.tolist() == [[3, 0, 79, 5]]
+    assert (loose | other).bbox_xyxy.tolist() == [[3, 0, 79, 2]]
     assert (loose - other).bbox_xyxy.tolist() == [[3, 1, 39, 5]]
     assert (loose & other).bbox_xyxy.tolist() == [[3, 1, 3, 1]]
 

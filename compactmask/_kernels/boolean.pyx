@@ -5,7 +5,6 @@ from libc.stdint cimport int32_t
 from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
-from compactmask._kernels.splice cimport put_beside
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 from compactmask.errors import ShapeMismatchError
@@ -115,10 +114,12 @@ cdef combine_blocks(Operation operation, block, other):
     cdef:
         View a, b
         Builder builder = Builder()
-        Edges mask_a, mask_b, out
-        Decoder decoder
+        Edges mask_a = Edges()
+        Edges mask_b = Edges()
+        Edges out = Edges()
+        Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
-        Py_ssize_t n, i, k, j, have_a = -1, have_b = -1
+        Py_ssize_t i, k, j, have_a = -1, have_b = -1
     look(block, &a)
     look(other, &b)
     if a.height != b.height or a.width != b.width:
@@ -130,58 +131,29 @@ cdef combine_blocks(Operation operation, block, other):
         raise ShapeMismatchError(
             f"{a.n} masks and {b.n} masks: equally many expected, or one on either side"
         )
-    n = b.n if a.n == 1 else a.n
     with nogil:
-        i = put_apart(operation, &a, &b, 0, n, builder, &fault)
-    if i == n or fault.status != OK:
-        fail(fault)
-        return builder.finish(a.height, a.width)
-    mask_a, mask_b, out, decoder = Edges(), Edges(), Edges(), Decoder()
-    with nogil:
-        while i < n:
+        for i in range(b.n if a.n == 1 else a.n):
             k, j = i if a.n > 1 else 0, i if b.n > 1 else 0
-            if k != have_a:
-                fault = unpack(&a, k, decoder, mask_a)
-                have_a = k
-            if fault.status == OK and j != have_b:
-                fault = unpack(&b, j, decoder, mask_b)
-                have_b = j
-            if fault.status == OK:
-                fault.status = combine(operation, mask_a, mask_b, out)
-            if fault.status == OK:
-                fault = builder.add(out)
-            if fault.status == OK:
-                i = put_apart(operation, &a, &b, i + 1, n, builder, &fault)
+            if not keeps_b(operation) and are_apart(&a, k, &b, j):
+                if keeps_a(operation):
+                    fault = builder.copy(&a, k, a.offsets[2 * k], a.offsets[2 * k + 1])
+                else:
+                    fault = builder.put_empty(a.offsets[2 * k], a.offsets[2 * k + 1])
+            else:
+                if k != have_a:
+                    fault = unpack(&a, k, decoder, mask_a)
+                    have_a = k
+                if fault.status == OK and j != have_b:
+                    fault = unpack(&b, j, decoder, mask_b)
+                    have_b = j
+                if fault.status == OK:
+                    fault.status = combine(operation, mask_a, mask_b, out)
+                if fault.status == OK:
+                    fault = builder.add(out)
             if fault.status != OK:
                 break
     fail(fault)
     return builder.finish(a.height, a.width)
-
-
-cdef Py_ssize_t put_apart(
-    Operation operation,
-    View* a,
-    View* b,
-    Py_ssize_t i,
-    Py_ssize_t n,
-    Builder builder,
-    Fault* fault,
-) noexcept nogil:
-    """Pack the pairs from `i` on that need no unpacking; return the first that does, or `n`."""
-    cdef Py_ssize_t k, j
-    while i < n and fault.status == OK:
-        k, j = i if a.n > 1 else 0, i if b.n > 1 else 0
-        if keeps_b(operation):
-            if not put_beside(builder, a, k, b, j, fault):
-                break
-        elif not are_apart(a, k, b, j):
-            break
-        elif keeps_a(operation):
-            fault[0] = builder.copy(a, k, a.offsets[2 * k], a.offsets[2 * k + 1])
-        else:
-            fault[0] = builder.put_empty(a.offsets[2 * k], a.offsets[2 * k + 1])
-        i += 1
-    return i
 
 
 cdef inline bint are_apart(View* a, Py_ssize_t i, View* b, Py_ssize_t j) noexcept nogil:
