@@ -29,6 +29,10 @@ def work(seed):
         bytes(mask.resize((77, 88))._packed),
         bytes(mask.with_offset(-9, 5, (90, 140))._packed),
         bytes(mask[[1, 1]].repack()._packed),
+        bytes(mask.rot90()._packed),
+        bytes(mask.flip("horizontal")._packed),
+        mask.to_label_image().tobytes(),
+        bytes(CompactMask.from_label_image(mask.to_label_image())._packed),
         [mask.sum(axis=axis).tolist() for axis in (0, 1, 2)],
         mask == CompactMask.from_supervision(mask.to_supervision()),
     ]

@@ -130,7 +130,9 @@ cdef class Transposer:
             Span span
             Py_ssize_t* start
             int32_t* at
-            int32_t y
+            int32_t* target
+            int32_t y, spare
+            bint is_longer
         if mask.n > self.capacity:
             spans = <Span*>realloc(self.spans, capacity * sizeof(Span))
             if spans == NULL:
@@ -157,7 +159,15 @@ cdef class Transposer:
         at = out.at
         for i in range(n):
             span = spans[i]
-            for y in range(span.begin, span.end):
+            y = span.begin
+            at[start[y]] = span.x
+            start[y] += 1
+            y += 1
+            is_longer = y < span.end    # mostly or mostly not: no branch
+            target = &at[start[y]] if is_longer else &spare
+            target[0] = span.x
+            start[y] += is_longer
+            for y in range(span.begin + 2, span.end):
                 at[start[y]] = span.x
                 start[y] += 1
         memmove(start + 1, start, <size_t>out.w * sizeof(Py_ssize_t))
