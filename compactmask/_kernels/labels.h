@@ -34,13 +34,17 @@ static void choose_labels(void)
 /* The first pixel from x on that is marked; there is one, and 8 bytes may be read from it on. */
 static inline ptrdiff_t next_change(const uint8_t *changed, ptrdiff_t x)
 {
+    uint64_t eight;
     for (;; x += 8) {
-        uint64_t eight;
         memcpy(&eight, changed + x, 8);
         if (eight) break;
     }
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     while (!changed[x]) x++;
     return x;
+#else
+    return x + lowest_bit(eight) / 8;
+#endif
 }
 
 static inline uint64_t pixel_at(const void *line, ptrdiff_t x, int size)

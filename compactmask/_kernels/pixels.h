@@ -1,24 +1,6 @@
 /* Rows of pixels to bits of columns and back; all loops of `pixels` that become vectors. */
 #include "vector.h"
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-static __inline int lowest_bit(uint64_t word)
-{
-    unsigned long at;
-#if defined(_M_X64) || defined(_M_ARM64)
-    _BitScanForward64(&at, word);
-    return (int)at;
-#else
-    if (_BitScanForward(&at, (unsigned long)word)) return (int)at;
-    _BitScanForward(&at, (unsigned long)(word >> 32));
-    return (int)at + 32;
-#endif
-}
-#else
-static inline int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
-#endif
-
 ALWAYS_INLINE void pack_block(const uint8_t *RESTRICT at, ptrdiff_t step, int w,
                               uint8_t *RESTRICT out)
 {

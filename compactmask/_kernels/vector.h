@@ -18,6 +18,24 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 
+#if defined(_MSC_VER)
+#include <intrin.h>
+static __inline int lowest_bit(uint64_t word)
+{
+    unsigned long at;
+#if defined(_M_X64) || defined(_M_ARM64)
+    _BitScanForward64(&at, word);
+    return (int)at;
+#else
+    if (_BitScanForward(&at, (unsigned long)word)) return (int)at;
+    _BitScanForward(&at, (unsigned long)(word >> 32));
+    return (int)at + 32;
+#endif
+}
+#else
+static inline int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
+#endif
+
 /* Pixels that are worked on at once, held in registers; loaded and stored by memcpy. */
 #if defined(__GNUC__) || defined(__clang__)
 typedef uint64_t wide __attribute__((vector_size(32)));
