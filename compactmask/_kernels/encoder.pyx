@@ -6,7 +6,8 @@ from the rows alone, so they are computed for the whole stretch at once, as vect
     d       this row less the one `m` before, `m` being the edges of a column
     kept    d as it is remembered; an edge's last move stands `m` before, the other `2 m` before
 
-Words are then written greedily: the longest that matches, found by its symbols in unary. Between stretches operations change which edges the line has.
+Words are then written greedily: the longest that matches, found by its symbols in unary. Between
+stretches operations change which edges the line has.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
