@@ -250,6 +250,16 @@ def pairs(values: Any, n: int, name: str) -> npt.NDArray[np.int32]:
     return result
 
 
+def column(values: Any, name: str, n: int, kinds: str, expected: str) -> npt.NDArray[Any]:
+    """Return an array with an item for each of n masks, of one of some kinds of dtype."""
+    found = np.asarray(values)
+    if found.shape != (n,):
+        raise ShapeMismatchError(f"{name} has shape {found.shape}, expected ({n},)")
+    if found.size and found.dtype.kind not in kinds:
+        raise TypeError(f"{name} has dtype {found.dtype}, expected {expected}")
+    return found
+
+
 def crops_inside(
     crop_shapes: npt.NDArray[np.int32], offsets: npt.NDArray[np.int32], shape: tuple[int, int]
 ) -> None:

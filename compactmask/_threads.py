@@ -19,6 +19,14 @@ PARTS_A_THREAD = 4
 """More parts than threads, so that one with large masks does not keep all others waiting."""
 
 
+def thread_count(num_threads: int) -> int:
+    """Return a number of threads, or refuse it with a ValueError that says why."""
+    threads = operator.index(num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}, expected 1 at least")
+    return threads
+
+
 def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> list[Result]:
     """Call something for ``first, last`` of equal parts of ``range(n)``.
 
@@ -29,9 +37,7 @@ def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> 
     ValueError
         If `num_threads` is below 1.
     """
-    threads = operator.index(num_threads)
-    if threads < 1:
-        raise ValueError(f"num_threads is {threads}, expected 1 at least")
+    threads = thread_count(num_threads)
     if threads == 1 or n < 2:
         return [call(0, n)]
     ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64).tolist()

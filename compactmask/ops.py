@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from compactmask._kernels import boolean, morphology, overlap, suppress
+from compactmask import _check
+from compactmask._kernels import boolean, morphology, suppress
+from compactmask._matrix import matrix
 from compactmask._operand import packed_of
-from compactmask._threads import each_range, map_blocks
-from compactmask.errors import ShapeMismatchError
+from compactmask._threads import map_blocks
 from compactmask.packed import Packed
 
 Metric = Literal["iou", "ios"]
@@ -34,7 +35,7 @@ def intersection_area(
         ``n`` and ``m`` masks of images of one shape. Where they are the same object, each
         pair is compared once.
     num_threads : int
-        Threads that take a part of the rows each.
+        Threads that compare a part of the rows each; one unpacks the masks.
 
     Returns
     -------
@@ -53,8 +54,8 @@ def intersection_area(
     Notes
     -----
     Only pairs whose tight boxes meet are compared, and of those only what is inside both.
-    Masks are unpacked in tiles of about 16 MiB, two at a time for each thread; beside them and
-    the matrix no memory is used, and rows without any overlap do not even touch the matrix.
+    Masks are unpacked in two tiles of some 16 MiB at a time; beside them and the matrix no
+    memory is used, and where there are only zeros, not even that of the matrix.
 
     Examples
     --------
@@ -66,10 +67,7 @@ def intersection_area(
     array([[16,  4],
            [ 4,  8]])
     """
-    first, second = _two_sets(a, b)
-    counts = np.zeros((first.n, second.n), np.int64)
-    _fill("intersection", first, second, num_threads, counts=counts)
-    return counts
+    return matrix("intersection", *_two_sets(a, b), num_threads)
 
 
 def mask_iou(
@@ -89,7 +87,7 @@ def mask_iou(
         Masks of `b` that are regions full of objects. The union with such a one is ``a[i]``
         alone, so that a detection inside it overlaps it wholly, as COCO's evaluation has it.
     num_threads : int
-        Threads that take a part of the rows each.
+        Threads that compare a part of the rows each; one unpacks the masks.
 
     Returns
     -------
@@ -123,10 +121,11 @@ def mask_iou(
            [0.2 , 1.  ]])
     """
     first, second = _two_sets(a, b)
-    is_crowd = None if iscrowd is None else _crowds(iscrowd, second.n)
-    ratios = np.zeros((first.n, second.n))
-    _fill("iou", first, second, num_threads, ratios=ratios, is_crowd=is_crowd)
-    return ratios
+    is_crowd = None
+    if iscrowd is not None:
+        crowds = _check.column(iscrowd, "iscrowd", second.n, "bui", "bools or integers")
+        is_crowd = (crowds != 0).view(np.uint8)
+    return matrix("iou", first, second, num_threads, is_crowd)
 
 
 def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.NDArray[np.float64]:
@@ -137,7 +136,7 @@ def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.
     a, b : supervision.CompactMask
         ``n`` and ``m`` masks of images of one shape.
     num_threads : int
-        Threads that take a part of the rows each.
+        Threads that compare a part of the rows each; one unpacks the masks.
 
     Returns
     -------
@@ -169,10 +168,7 @@ def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.
     array([[1.  , 0.25],
            [0.5 , 1.  ]])
     """
-    first, second = _two_sets(a, b)
-    ratios = np.zeros((first.n, second.n))
-    _fill("ioa", first, second, num_threads, ratios=ratios)
-    return ratios
+    return matrix("ioa", *_two_sets(a, b), num_threads)
 
 
 def boundary_iou(
@@ -234,9 +230,7 @@ def boundary_iou(
 
     one = map_blocks(edge, [first], num_threads)
     other = one if second is first else map_blocks(edge, [second], num_threads)
-    ratios = np.zeros((first.n, second.n))
-    _fill("iou", one, other, num_threads, ratios=ratios)
-    return ratios
+    return matrix("iou", one, other, num_threads)
 
 
 def mask_nms(
@@ -293,13 +287,14 @@ def mask_nms(
     array([False,  True,  True])
     """
     packed = packed_of(masks, "masks")
-    values = _column(scores, "scores", "buif", "numbers", packed.n)
+    values = _check.column(scores, "scores", packed.n, "buif", "numbers")
     if np.isnan(values).any():
         i = int(np.isnan(values).argmax())
         raise ValueError(f"score {i} is NaN, expected a number")
     classes = np.zeros(packed.n, np.int64)
     if class_id is not None:
-        classes = _column(class_id, "class_id", "bui", "integers", packed.n).astype(np.int64)
+        classes = _check.column(class_id, "class_id", packed.n, "bui", "integers")
+        classes = np.ascontiguousarray(classes, np.int64)
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f"iou_threshold is {iou_threshold}, expected 0 to 1")
     if metric not in get_args(Metric):
@@ -314,37 +309,3 @@ def _two_sets(a: sv.CompactMask, b: sv.CompactMask) -> tuple[Packed, Packed]:
     """Return the storage of two sets of one image; one object where both are the same."""
     first = packed_of(a, "a")
     return first, first if b is a else packed_of(b, "b", first.image_shape)
-
-
-def _column(values: Any, name: str, kinds: str, expected: str, n: int) -> npt.NDArray[Any]:
-    """Return an array with an item for each of n masks."""
-    found = np.asarray(values)
-    if found.shape != (n,):
-        raise ShapeMismatchError(f"{name} has shape {found.shape}, expected ({n},)")
-    if found.size and found.dtype.kind not in kinds:
-        raise TypeError(f"{name} has dtype {found.dtype}, expected {expected}")
-    return found
-
-
-def _crowds(iscrowd: npt.ArrayLike, n: int) -> npt.NDArray[np.uint8]:
-    column = _column(iscrowd, "iscrowd", "bui", "bools or integers", n)
-    return np.asarray(column != 0, np.uint8)
-
-
-def _fill(
-    measure: str,
-    first: Packed,
-    second: Packed,
-    num_threads: int,
-    counts: npt.NDArray[np.int64] | None = None,
-    ratios: npt.NDArray[np.float64] | None = None,
-    is_crowd: npt.NDArray[np.uint8] | None = None,
-) -> None:
-    """Write what is not 0 into a matrix of zeros, by the left sides of the crops."""
-    order = np.argsort(first.offsets[:, 0], kind="stable")
-    other = order if second is first else np.argsort(second.offsets[:, 0], kind="stable")
-
-    def rows(begin: int, end: int) -> None:
-        overlap.fill(first, second, order, other, begin, end, counts, ratios, measure, is_crowd)
-
-    each_range(rows, first.n, num_threads)

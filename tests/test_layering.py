@@ -17,7 +17,7 @@ LAYERS = [
     ["_kernels"],
     ["_check", "_nearest", "packed"],
     ["_storage", "_threads"],
-    ["_construction", "_export", "_geometry"],
+    ["_construction", "_export", "_geometry", "_matrix"],
     ["_operand"],
     ["_algebra", "_analysis", "_labels", "_morphology", "_polygons"],
     ["mask"],

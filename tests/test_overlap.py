@@ -268,7 +268,7 @@ def test_other_images_arrays_and_no_threads_are_refused(function):
     with pytest.raises(TypeError, match="b is a list, expected a CompactMask"):
         function(mask, [])
     with pytest.raises(ValueError, match="num_threads is 0, expected 1 at least"):
-        function(mask, mask, num_threads=0)
+        function(mask, mask[:0], num_threads=0)
 
 
 def test_crowds_that_do_not_fit_are_refused():

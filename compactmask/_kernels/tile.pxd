@@ -27,7 +27,8 @@ cdef class Tile:
         int32_t* at                 # edges of all masks, as rows of the image
         Py_ssize_t* starts          # where each column of each mask starts in `at`
         uint64_t* words             # planes, as planes.h describes them
-        Py_ssize_t n, n_at, n_starts, n_words
+        readonly Py_ssize_t n
+        Py_ssize_t n_at, n_starts, n_words
         Py_ssize_t capacity, at_capacity, starts_capacity, words_capacity
         int32_t x1, y1, x2, y2      # the box around them all, behind the last pixel
         int32_t width               # of the widest

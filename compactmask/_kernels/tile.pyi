@@ -1,1 +1,2 @@
-# for other kernels only
+class Tile:
+    n: int

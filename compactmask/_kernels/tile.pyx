@@ -29,7 +29,7 @@ choose_planes()
 cdef enum:
     TILE_BYTES = 16777216       # a tile takes no further mask from there on
     PLANE_WORDS = 524288        # of one mask at most, 4 MiB
-    WORDS_AN_EDGE = 8           # a plane larger than that is slower than the edges
+    WORDS_AN_EDGE = 4           # a plane larger than that is slower than the edges
 
 
 cdef Status grow(
