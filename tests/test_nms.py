@@ -122,6 +122,16 @@ def test_a_set_that_fills_several_tiles_is_suppressed_across_them():
             assert 0 < found.sum() < len(mask)
 
 
+def test_a_mask_that_was_dropped_drops_none_of_another_tile():
+    rng = np.random.default_rng(4)
+    frames = rng.random((23, 900, 900)) < 0.5
+    frames[1] = frames[22] = frames[0]
+    for i, first in ((0, 0), (1, 150), (22, 300)):
+        frames[i, :, :first] = frames[i, :, first + 600 :] = False
+    found = cm.mask_nms(CompactMask.from_dense(frames), -np.arange(23), 0.5)
+    assert np.flatnonzero(~found).tolist() == [1]
+
+
 def test_an_overlap_of_exactly_the_threshold_is_rounded_as_supervision_rounds_it():
     row = np.zeros((2, 1, 10), bool)
     row[0], row[1, 0, :1] = True, True
