@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -272,3 +273,48 @@ def crops_inside(
         raise InvalidMaskError(
             f"mask {i}: crop ({h}, {w}) at x={x}, y={y} is not inside the image {shape}"
         )
+
+
+def whole(value: Any, name: str, most: int) -> int:
+    """Return an integer of at least 0, cut at `most`, beyond which a larger one means the same."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected an integer") from None
+    if found < 0:
+        raise ValueError(f"{name} is {found}, expected 0 at least")
+    return min(found, most)
+
+
+def choice(value: Any, name: str, choices: Sequence[Any]) -> int:
+    """Return the index of a value among those that an argument can have."""
+    if not isinstance(value, (str, int, np.integer)) or value not in choices:
+        expected = ", ".join(repr(one) for one in choices[:-1]) + f" or {choices[-1]!r}"
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+    return choices.index(value)
+
+
+def pixels_of(points: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return the columns and rows of the pixels that points lie in; far ones are cut to 32 bits.
+
+    Parameters
+    ----------
+    points : array_like, shape (p, 2)
+        ``x, y``; a pixel reaches from its whole numbers up to the next ones.
+    """
+    found = np.asarray(points)
+    if found.size == 0 and found.ndim < 2:
+        found = found.reshape(0, 2)
+    if found.ndim != 2 or found.shape[1] != 2:
+        raise ShapeMismatchError(f"points have shape {found.shape}, expected (p, 2)")
+    if found.dtype.kind not in "iuf":
+        raise InvalidMaskError(f"points have dtype {found.dtype}, expected numbers")
+    found = found.astype(np.float64)
+    is_bad = ~np.isfinite(found).all(axis=1)
+    if is_bad.any():
+        i = int(np.flatnonzero(is_bad)[0])
+        raise InvalidMaskError(
+            f"point {i} is ({found[i, 0]}, {found[i, 1]}), expected finite numbers"
+        )
+    x, y = np.floor(found).clip(-1, 2**31 - 1).astype(np.int32).T
+    return np.ascontiguousarray(x), np.ascontiguousarray(y)

@@ -15,6 +15,7 @@ An erosion is the dilation of the background, which a ring of one pixel around t
 for: an element that reaches further out also reaches the ring.
 """
 
+cimport cython
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
@@ -135,6 +136,7 @@ def erode(block, int32_t radius, int element, bint outside):
     return builder.finish(view.height, view.width)
 
 
+@cython.final
 cdef class Spread:
     """A dilation by one element, and scratch for it."""
 
