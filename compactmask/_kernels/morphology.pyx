@@ -18,7 +18,7 @@ for: an element that reaches further out also reaches the ring.
 cimport cython
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
@@ -137,6 +137,70 @@ def erode(block, int32_t radius, int element, bint outside):
 
 
 @cython.final
+cdef class Sides:
+    """The columns of a mask that have pixels without a True neighbour on one side."""
+
+    cdef:
+        Edges edges                 # of those pixels, in columns without gaps
+        int32_t* column             # where each of them is in the mask
+        Py_ssize_t n, capacity
+
+    def __cinit__(self):
+        self.edges = Edges()
+
+    def __dealloc__(self):
+        free(self.column)
+
+    cdef Status cut(self, Edges mask, int32_t step) noexcept nogil:
+        """Take the pixels whose neighbour `step` columns on is not True."""
+        cdef:
+            int32_t x, top
+            Py_ssize_t k, other, stop, n = 0
+            const int32_t* at = mask.at
+            int32_t* out
+        if mask.w > self.capacity:
+            out = <int32_t*>realloc(self.column, mask.w * sizeof(int32_t))
+            if out == NULL:
+                return NO_MEMORY
+            self.column = out
+            self.capacity = mask.w
+        # a segment is cut into one part more than it meets segments of the neighbour
+        if (
+            self.edges.begin(mask.x, mask.y, mask.h, mask.w) != OK
+            or self.edges.reserve(2 * mask.n) != OK
+        ):
+            return NO_MEMORY
+        out = self.edges.at
+        self.n = 0
+        for x in range(mask.w):
+            other = stop = 0
+            if 0 <= x + step < mask.w:
+                other, stop = mask.start[x + step], mask.start[x + step + 1]
+            for k in range(mask.start[x], mask.start[x + 1], 2):
+                top = at[k]
+                while other < stop and at[other + 1] <= top:
+                    other += 2
+                while other < stop and at[other] < at[k + 1]:
+                    if at[other] > top:
+                        out[n] = top
+                        out[n + 1] = at[other]
+                        n += 2
+                    top = at[other + 1]
+                    if top >= at[k + 1]:
+                        break
+                    other += 2
+                if top < at[k + 1]:
+                    out[n] = top
+                    out[n + 1] = at[k + 1]
+                    n += 2
+            if n > self.edges.start[self.n]:
+                self.column[self.n] = x
+                self.n += 1
+                self.edges.start[self.n] = n
+        return OK
+
+
+@cython.final
 cdef class Spread:
     """A dilation by one element, and scratch for it."""
 
@@ -146,7 +210,7 @@ cdef class Spread:
         int32_t* reach              # of the disk up and down, at each distance to the side
         Edges tall, level, wide     # columns grown by the radius, by 0, and joined
         Edges head, tail            # joined from their block's first column on, and to its last
-        Edges left, right           # pixels without a True neighbour on that side
+        Sides left, right
         Edges piece, total, sum     # one column at work
 
     def __cinit__(self, int32_t radius, int element):
@@ -154,7 +218,7 @@ cdef class Spread:
         self.radius, self.element = radius, element
         self.tall, self.level, self.wide = Edges(), Edges(), Edges()
         self.head, self.tail = Edges(), Edges()
-        self.left, self.right = Edges(), Edges()
+        self.left, self.right = Sides(), Sides()
         self.piece, self.total, self.sum = Edges(), Edges(), Edges()
         if element == DISK:
             self.reach = <int32_t*>malloc((<size_t>radius + 1) * sizeof(int32_t))
@@ -252,51 +316,61 @@ cdef class Spread:
         A pixel whose right neighbour is True adds nothing to columns on its right, since that
         neighbour is nearer. So to either side only pixels without a neighbour are grown.
         """
-        cdef int32_t r = self.radius, w = mask.w, x, column, d
+        cdef:
+            int32_t r = self.radius, x, column, shift = mask.y - box.y
+            Py_ssize_t n, k, right = 0, left = 0    # the first side behind the column at work
         if (
-            without_neighbour(mask, 1, self.right) != OK
-            or without_neighbour(mask, -1, self.left) != OK
+            self.right.cut(mask, 1) != OK
+            or self.left.cut(mask, -1) != OK
             or out.begin(box.x, box.y, box.h, box.w) != OK
         ):
             return NO_MEMORY
         for x in range(box.w):
             column = box.x + x - mask.x
             self.total.n = 0
-            if 0 <= column < w:
-                if self.total.reserve(self.tall.start[column + 1] - self.tall.start[column]) != OK:
+            if 0 <= column < mask.w:
+                n = self.tall.start[column + 1] - self.tall.start[column]
+                if self.total.reserve(n) != OK:
                     return NO_MEMORY
-                self.total.n = self.tall.start[column + 1] - self.tall.start[column]
                 memcpy(
                     self.total.at,
                     self.tall.at + self.tall.start[column],
-                    self.total.n * sizeof(int32_t),
+                    n * sizeof(int32_t),
                 )
-            for d in range(
-                max(1, -column, column - w + 1), min(r, max(column, w - 1 - column)) + 1
-            ):
-                if 0 <= column - d < w and self.absorb(self.right, column - d, d, mask.y - box.y, box.h) != OK:
+                self.total.n = n
+            # the nearest first: it covers most
+            while right < self.right.n and self.right.column[right] < column:
+                right += 1
+            k = right - 1
+            while k >= 0 and column - self.right.column[k] <= r:
+                if self.absorb(self.right, k, column - self.right.column[k], shift, box.h) != OK:
                     return NO_MEMORY
-                if 0 <= column + d < w and self.absorb(self.left, column + d, d, mask.y - box.y, box.h) != OK:
+                k -= 1
+            while left < self.left.n and self.left.column[left] <= column:
+                left += 1
+            k = left
+            while k < self.left.n and self.left.column[k] - column <= r:
+                if self.absorb(self.left, k, self.left.column[k] - column, shift, box.h) != OK:
                     return NO_MEMORY
+                k += 1
             if out.add_column(self.total.at, self.total.n) != OK:
                 return NO_MEMORY
         return OK
 
     cdef inline Status absorb(
-        self, Edges source, int32_t column, int32_t d, int32_t shift, int32_t h
+        self, Sides sides, Py_ssize_t i, int32_t distance, int32_t shift, int32_t h
     ) noexcept nogil:
-        """Join to the column at work a column at distance `d`."""
+        """Join column `i` of the sides, grown by the disk's reach there, to the one at work."""
         cdef:
-            Py_ssize_t begin = source.start[column], n = source.start[column + 1] - begin, k
+            Py_ssize_t begin = sides.edges.start[i], n = sides.edges.start[i + 1] - begin, k = 0
             int32_t* total = self.total.at
-        if n == 0:
-            return OK
         self.piece.n = self.sum.n = 0
         if self.piece.reserve(n) != OK:
             return NO_MEMORY
-        n = grow_column(source.at + begin, n, self.reach[d], shift, h, self.piece.at)
+        n = grow_column(
+            sides.edges.at + begin, n, self.reach[distance], shift, h, self.piece.at
+        )
         if n == 2:
-            k = 0
             while k < self.total.n and total[k + 1] < self.piece.at[1]:
                 k += 2
             if k < self.total.n and total[k] <= self.piece.at[0]:
@@ -401,40 +475,6 @@ cdef inline Status add_copy(Edges a, int32_t i, Edges out) noexcept nogil:
     out.n += n
     out.column += 1
     out.start[out.column] = out.n
-    return OK
-
-
-cdef Status without_neighbour(Edges mask, int32_t step, Edges out) noexcept nogil:
-    """Take the pixels whose neighbour `step` columns on is not True."""
-    cdef:
-        int32_t x, top
-        Py_ssize_t k, other, stop
-        const int32_t* at = mask.at
-    # a segment is cut into one part more than it meets segments of the neighbour
-    if out.begin(mask.x, mask.y, mask.h, mask.w) != OK or out.reserve(2 * mask.n) != OK:
-        return NO_MEMORY
-    for x in range(mask.w):
-        other = stop = 0
-        if 0 <= x + step < mask.w:
-            other, stop = mask.start[x + step], mask.start[x + step + 1]
-        for k in range(mask.start[x], mask.start[x + 1], 2):
-            top = at[k]
-            while other < stop and at[other + 1] <= top:
-                other += 2
-            while other < stop and at[other] < at[k + 1]:
-                if at[other] > top:
-                    out.at[out.n] = top
-                    out.at[out.n + 1] = at[other]
-                    out.n += 2
-                top = at[other + 1]
-                if top >= at[k + 1]:
-                    break
-                other += 2
-            if top < at[k + 1]:
-                out.at[out.n] = top
-                out.at[out.n + 1] = at[k + 1]
-                out.n += 2
-        out.start[x + 1] = out.n
     return OK
 
 
