@@ -69,8 +69,10 @@ class Analysis(StoredMask):
         results = each_part(
             lambda part: components.split(part, connectivity), [self._packed], num_threads
         )
-        counts = np.concatenate([count for _, count in results])
-        parts = block.concat([part for part, _ in results])
+        parts, counts = results[0]
+        if len(results) > 1:
+            parts = block.concat([part for part, _ in results])
+            counts = np.concatenate([count for _, count in results])
         return self._wrap(Packed(parts)), np.repeat(np.arange(len(self)), counts)
 
     def largest_component(self: Self, connectivity: int = 8, num_threads: int = 1) -> Self:

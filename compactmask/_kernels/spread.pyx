@@ -154,13 +154,14 @@ cdef class Spread:
                 status = add_union(self.head, c - 1, mask, c, self.head)
             if status != OK:
                 return NO_MEMORY
-        # column c's tail is column w - 1 - c there; of whole blocks no window needs one
+        # column c's tail is column w - 1 - c there; a whole block's is left empty, for no window
+        # needs it and the next tail then starts anew
         for c in range(w - 1, -1, -1):
             if c < begin:
                 begin -= length
             if c == begin:
                 status = self.tail.add_column(NULL, 0)
-            elif c == w - 1 or c == begin + length - 1:
+            elif c == w - 1:
                 status = add_copy(mask, c, self.tail)
             else:
                 status = add_union(self.tail, w - 2 - c, mask, c, self.tail)
