@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from compactmask import _check
-from compactmask._kernels import components, morphology
+from compactmask._kernels import components, holes, morphology
 from compactmask._storage import StoredMask
 from compactmask._threads import map_blocks
 
@@ -199,7 +199,7 @@ class Morphology(StoredMask):
         >>> CompactMask.from_dense(frame).fill_holes().area.tolist()
         [25]
         """
-        return self._mapped(components.fill_holes, num_threads)
+        return self._mapped(holes.fill_holes, num_threads)
 
     def remove_small(
         self: Self, min_area: int, connectivity: int = 8, num_threads: int = 1

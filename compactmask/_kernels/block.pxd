@@ -59,6 +59,7 @@ cdef class Builder:
         int32_t* columns            # x, y, h, w, area, end of each mask
 
     cdef Fault add(self, Edges mask) noexcept nogil
+    cdef Fault add_changed(self, View* view, Py_ssize_t i, Edges mask) noexcept nogil
     cdef Fault copy(self, View* view, Py_ssize_t i, int32_t x, int32_t y) noexcept nogil
     cdef Fault put_empty(self, int32_t x, int32_t y) noexcept nogil
     cdef Fault put(self, int32_t x, int32_t y, int32_t h, int32_t w, uint32_t area) noexcept nogil

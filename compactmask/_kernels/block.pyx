@@ -197,6 +197,19 @@ cdef class Builder:
             return fault
         return self.put(mask.x, mask.y, mask.h, mask.w, <uint32_t>mask.area())
 
+    cdef Fault add_changed(self, View* view, Py_ssize_t i, Edges mask) noexcept nogil:
+        """Pack what is left of mask `i`, or more: as it is packed where nothing has changed.
+
+        No pixel may have been exchanged for another one, so that area and crop tell.
+        """
+        if (
+            mask.h == view.crop_shapes[2 * i]
+            and mask.w == view.crop_shapes[2 * i + 1]
+            and mask.area() == view.area[i]
+        ):
+            return self.copy(view, i, mask.x, mask.y)
+        return self.add(mask)
+
     cdef Fault copy(self, View* view, Py_ssize_t i, int32_t x, int32_t y) noexcept nogil:
         """Take a mask as it is packed, with its crop at (x, y)."""
         cdef Py_ssize_t size = view.indptr[i + 1] - view.indptr[i]

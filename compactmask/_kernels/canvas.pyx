@@ -82,25 +82,13 @@ def occlude(block, const int64_t[::1] order):
             if fault.status == OK:
                 fault.status = canvas.cut(mask, out)
             if fault.status == OK:
-                if is_as_packed(&view, k, out):
-                    fault = builder.copy(&view, k, out.x, out.y)
-                else:
-                    fault = builder.add(out)
+                fault = builder.add_changed(&view, k, out)
             if fault.status == OK:
                 fault.status = canvas.join(out)
             if fault.status != OK:
                 break
     fail(fault)
     return builder.finish(view.height, view.width)
-
-
-cdef inline bint is_as_packed(View* view, Py_ssize_t i, Edges part) noexcept nogil:
-    """Tell whether a tight part of mask `i` is all of it, in the same crop."""
-    return (
-        part.h == view.crop_shapes[2 * i]
-        and part.w == view.crop_shapes[2 * i + 1]
-        and part.area() == view.area[i]
-    )
 
 
 cdef inline int32_t place(const int32_t* rows, int32_t n, int32_t row) noexcept nogil:

@@ -1,11 +1,11 @@
-"""The connected components of packed masks, and the holes in them.
+"""The connected components of packed masks.
 
-Segments of neighbouring columns that touch are joined by union-find, and so are the gaps
-between segments: all of a component's nodes lead to the first of them, its root.
+Segments of neighbouring columns that touch are joined: all nodes of a component lead to the
+first of them, its root.
 """
 
 cimport cython
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free, qsort, realloc
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.forest cimport Forest
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
@@ -66,7 +67,8 @@ def split(block, int connectivity):
             if fault.status == OK:
                 out[i] = labels.n
                 if labels.n == 1:
-                    fault = add_tight(&view, i, mask, builder)
+                    mask.tighten()
+                    fault = builder.add_changed(&view, i, mask)
                 elif labels.n > 1:
                     fault = add_parts(labels, mask, part, builder)
             if fault.status != OK:
@@ -108,58 +110,12 @@ def keep(block, int connectivity, int64_t min_area):
             if fault.status == OK and (labels.n > 1 or view.area[i] < min_area):
                 fault.status = labels.keep(mask, min_area)
             if fault.status == OK:
-                fault = add_tight(&view, i, mask, builder)
+                mask.tighten()
+                fault = builder.add_changed(&view, i, mask)
             if fault.status != OK:
                 break
     fail(fault)
     return builder.finish(view.height, view.width)
-
-
-def fill_holes(block):
-    """Make the background True that no path of pixels side by side leads out of.
-
-    Parameters
-    ----------
-    block : bytes
-        A block.
-
-    Returns
-    -------
-    bytes
-        A block; crops are tight, and 1x1 at the old origin where a mask is empty.
-    """
-    cdef:
-        View view
-        Builder builder = Builder()
-        Edges mask = Edges()
-        Decoder decoder = Decoder()
-        Forest forest = Forest()
-        Fault fault = fault_of(OK, -1)
-        Py_ssize_t i
-    look(block, &view)
-    with nogil:
-        for i in range(view.n):
-            fault = unpack(&view, i, decoder, mask)
-            if fault.status == OK:
-                fault.status = fill(mask, forest)
-            if fault.status == OK:
-                fault = add_tight(&view, i, mask, builder)
-            if fault.status != OK:
-                break
-    fail(fault)
-    return builder.finish(view.height, view.width)
-
-
-cdef Fault add_tight(View* view, Py_ssize_t i, Edges mask, Builder builder) noexcept nogil:
-    """Add what mask `i` has become, as it is packed where that is no change."""
-    mask.tighten()
-    if (
-        mask.h == view.crop_shapes[2 * i]
-        and mask.w == view.crop_shapes[2 * i + 1]
-        and mask.area() == view.area[i]
-    ):
-        return builder.copy(view, i, mask.x, mask.y)
-    return builder.add(mask)
 
 
 cdef Fault add_parts(Labels labels, Edges mask, Edges part, Builder builder) noexcept nogil:
@@ -172,43 +128,6 @@ cdef Fault add_parts(Labels labels, Edges mask, Edges part, Builder builder) noe
         if fault.status == OK:
             fault = builder.add(part)
     return fault
-
-
-@cython.final
-cdef class Forest:
-    """Union-find: every node names itself, being a root, or one before it."""
-
-    cdef uint32_t* parent
-    cdef Py_ssize_t capacity
-
-    def __dealloc__(self):
-        free(self.parent)
-
-    cdef Status begin(self, Py_ssize_t n) noexcept nogil:
-        """Make `n` roots."""
-        cdef Py_ssize_t i
-        cdef uint32_t* parent
-        if n > self.capacity:
-            parent = <uint32_t*>realloc(self.parent, n * sizeof(uint32_t))
-            if parent == NULL:
-                return NO_MEMORY
-            self.parent = parent
-            self.capacity = n
-        for i in range(n):
-            self.parent[i] = <uint32_t>i
-        return OK
-
-    cdef inline uint32_t root(self, uint32_t i) noexcept nogil:
-        """Go to a node's root, and halve the path for the next time."""
-        cdef uint32_t* parent = self.parent
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    cdef inline void join(self, uint32_t i, uint32_t j) noexcept nogil:
-        i, j = self.root(i), self.root(j)
-        self.parent[max(i, j)] = min(i, j)
 
 
 @cython.final
@@ -385,55 +304,3 @@ cdef int by_first_pixel(const void* a, const void* b) noexcept nogil:
     if one.top != other.top:
         return -1 if one.top < other.top else 1
     return -1 if one.x < other.x else one.x > other.x
-
-
-cdef Status fill(Edges mask, Forest forest) noexcept nogil:
-    """Close the gaps between segments that do not lead out.
-
-    A gap's node is the segment below it; what lies above a column's first segment and below
-    its last is outside, node 0, and so are the columns beside the crop.
-    """
-    cdef int32_t x
-    cdef Py_ssize_t k = 0, kept = 0, stop
-    if forest.begin(max(1, mask.n // 2)) != OK:
-        return NO_MEMORY
-    for x in range(mask.w + 1):
-        join_gaps(mask, x, forest)
-    for x in range(mask.w):
-        stop = mask.start[x + 1]
-        mask.start[x] = kept
-        while k < stop:
-            if kept > mask.start[x] and forest.root(<uint32_t>(k // 2)) != 0:
-                mask.at[kept - 1] = mask.at[k + 1]
-            else:
-                mask.at[kept] = mask.at[k]
-                mask.at[kept + 1] = mask.at[k + 1]
-                kept += 2
-            k += 2
-    mask.start[mask.w] = mask.n = kept
-    return OK
-
-
-cdef inline void join_gaps(Edges mask, int32_t x, Forest forest) noexcept nogil:
-    """Join the gaps of column `x` with those of the one before that have a row in common."""
-    cdef:
-        # gap k ends where edge k is, the last one of a column beyond all rows
-        Py_ssize_t i = mask.start[max(x - 1, 0)], i_first = i, i_stop = mask.start[x]
-        Py_ssize_t j = i_stop, j_first = j, j_stop = mask.start[min(x + 1, mask.w)]
-        int32_t i_top = -1, j_top = -1, i_bottom, j_bottom
-    while True:
-        i_bottom = mask.at[i] if i < i_stop else INT32_MAX
-        j_bottom = mask.at[j] if j < j_stop else INT32_MAX
-        if i_top < j_bottom and j_top < i_bottom:
-            forest.join(
-                <uint32_t>(i // 2) if i_first < i < i_stop else 0,
-                <uint32_t>(j // 2) if j_first < j < j_stop else 0,
-            )
-        if i_bottom < j_bottom:
-            i_top = mask.at[i + 1]
-            i += 2
-        elif j < j_stop:
-            j_top = mask.at[j + 1]
-            j += 2
-        else:
-            break
