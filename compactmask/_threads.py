@@ -72,13 +72,38 @@ def each_part(
         chosen = np.arange(first, last, dtype=np.int64)
         return kernel(*(one if one.n == 1 else block.gather(one, chosen) for one in sets))
 
+    return each_range(call, n, num_threads)
+
+
+def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> list[Result]:
+    """Call a function on ranges of ``0..n`` and return its results in order.
+
+    Parameters
+    ----------
+    call : callable
+        Takes the first mask and the one behind the last, and lets go of the GIL.
+    n : int
+        Masks.
+    num_threads : int
+        As `each_part` takes it.
+    """
+    threads = operator.index(num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}, expected 1 at least")
+    if threads == 1 or n < 2:
+        return [call(0, n)]
+    ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64)
     try:
         return each_range(call, n, num_threads)
     except InvalidMaskError:
-        return [kernel(*sets)]  # fails again, but counts masks from the first of all
+        return [call(0, n)]  # fails again, but counts masks from the first of all
 
 
 def map_blocks(kernel: Callable[..., bytes], sets: Sequence[Packed], num_threads: int) -> Packed:
     """Call a kernel that gives a block with a mask for each mask, as `each_part` does."""
-    blocks = each_part(kernel, sets, num_threads)
+    return join(each_part(kernel, sets, num_threads))
+
+
+def join(blocks: Sequence[bytes]) -> Packed:
+    """Join the blocks of parts, one at least."""
     return Packed(blocks[0] if len(blocks) == 1 else block.concat(blocks))

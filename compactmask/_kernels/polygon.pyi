@@ -1,8 +1,10 @@
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
-def rasterize(
-    parts: Iterable[npt.NDArray[np.float64]], h: int, w: int
-) -> npt.NDArray[np.uint32]: ...
+def pack(
+    xy: npt.NDArray[np.float64],
+    parts: npt.NDArray[np.int64],
+    masks: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+) -> bytes: ...

@@ -30,6 +30,8 @@ cdef enum Status:
     WRONG_AREA
     LARGE_CROP
     TOO_LARGE
+    # polygons
+    TOO_MANY_CROSSINGS
 
 
 cdef struct Fault:

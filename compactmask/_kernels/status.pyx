@@ -55,4 +55,6 @@ cdef str message(Fault fault):
         return f"{found} pixels are True, but its area says {expected}"
     if fault.status == LARGE_CROP:
         return f"its crop has {found} pixels, expected at most {expected}"
+    if fault.status == TOO_MANY_CROSSINGS:
+        return f"its outlines cross {found} rows or columns of pixels, expected at most {expected}"
     return f"{found} bytes of packed masks, one set holds at most {expected}"
