@@ -81,7 +81,7 @@ def laid_out(masks: Sequence[Sequence[npt.NDArray[np.float64]]]) -> Outlines:
 def _items(value: Any, what: str, expected: str) -> Iterable[Any]:
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
         return value
-    raise InvalidMaskError(f"{what} a {type(value).__name__}, expected {expected}")
+    raise InvalidMaskError(f"{what} of type {type(value).__name__}, expected {expected}")
 
 
 def _points(part: Any, i: int, j: int, fewest: int) -> npt.NDArray[np.float64]:
@@ -95,7 +95,7 @@ def _points(part: Any, i: int, j: int, fewest: int) -> npt.NDArray[np.float64]:
         found = np.empty(0)
     if found.ndim == 0:
         raise InvalidMaskError(
-            f"{where} is a {type(part).__name__}, expected [x, y, x, y, ...]: "
+            f"{where} is of type {type(part).__name__}, expected [x, y, x, y, ...]: "
             "each mask is a list of parts, even where it has only one"
         )
     if found.dtype.kind not in "iuf":
@@ -112,7 +112,5 @@ def _points(part: Any, i: int, j: int, fewest: int) -> npt.NDArray[np.float64]:
             "each mask is a list of parts, even where it has only one"
         )
     if found.size < 2 * fewest:
-        raise InvalidMaskError(
-            f"{where} has {found.size // 2} points, expected {fewest} at least"
-        )
+        raise InvalidMaskError(f"{where} has {found.size // 2} points, expected {fewest} at least")
     return found.astype(np.float64, copy=False).ravel()

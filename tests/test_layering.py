@@ -15,7 +15,7 @@ PACKAGE = ROOT / "compactmask"
 LAYERS = [
     ["errors"],
     ["_kernels"],
-    ["_check", "_nearest", "packed"],
+    ["_check", "_nearest", "_outlines", "packed"],
     ["_storage", "_threads"],
     ["_construction", "_export", "_geometry", "_matrix"],
     ["_operand"],

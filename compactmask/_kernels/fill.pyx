@@ -16,8 +16,8 @@ from libc.stdint cimport int32_t, int64_t
 from compactmask._kernels.block cimport Builder
 from compactmask._kernels.crossings cimport Crossings
 from compactmask._kernels.edges cimport Edges
-from compactmask._kernels.spans cimport Spans
-from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
+from compactmask._kernels.spans cimport MAX_SPANS, Spans
+from compactmask._kernels.status cimport OK, Fault, Status, fail, fault_of
 
 cdef enum:
     ONE = 65536             # the fixed-point numbers' 1
@@ -84,9 +84,11 @@ cdef Status stroke(const Line* line, Spans spans) noexcept nogil:
         int64_t dx = (line.x1 if turned else line.x2) - x
         int64_t dy = (line.y1 if turned else line.y2) - y
         int64_t down = -1 if dy < 0 else 1, step, begin = 0, end
+        Status status
     dy *= down
-    if spans.reserve(spans.n + dy + 1) != OK:
-        return NO_MEMORY
+    status = spans.reserve(dy + 1)
+    if status != OK:
+        return status
     for step in range(dy + 1):
         if dy > dx:
             begin = (2 * step * dx + dy - 1) // (2 * dy)
@@ -167,8 +169,10 @@ cdef Fault fill(
             crossings.expect(first, last)
         if fault.status == OK and cut(&edge, h, w):
             fault.status = stroke(&edge, spans)
-    if fault.status == OK:
-        fault = crossings.arrange()
+    if fault.status != OK:          # in drawing the outline
+        fault.found, fault.expected = spans.wanted, MAX_SPANS
+        return fault
+    fault = crossings.arrange()
     if fault.status != OK or is_line:
         return fault
     before = end - 1
@@ -185,6 +189,7 @@ cdef Fault fill(
             last = min(w - 1, crossings.at[k + 1].place >> 1)
             if first <= last and fault.status == OK:
                 fault.status = spans.add(row, first, last + 1)
+    fault.found, fault.expected = spans.wanted, MAX_SPANS
     return fault
 
 

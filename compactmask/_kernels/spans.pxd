@@ -7,6 +7,10 @@ from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport Fault, Status
 
 
+cdef enum:
+    MAX_SPANS = 16_777_216          # half a GiB in all
+
+
 cdef struct Span:
     int32_t row, begin, end         # columns begin to end, end exclusive
 
@@ -16,11 +20,13 @@ cdef class Spans:
     cdef:
         Span* at
         Py_ssize_t n, capacity
+        Py_ssize_t wanted           # of the last reserve, spans in all
         int32_t top, bottom         # rows that have spans, both inclusive
         int32_t left, right         # columns, right exclusive
 
     cdef void begin(self) noexcept nogil
-    cdef Status reserve(self, Py_ssize_t capacity) noexcept nogil
+    cdef Status reserve(self, Py_ssize_t more) noexcept nogil
+    cdef Status grow(self, Py_ssize_t capacity) noexcept nogil
     cdef Fault finish(self, Edges mask) noexcept nogil
     cdef Py_ssize_t arrange(
         self, Span* sorted, Py_ssize_t* start, Py_ssize_t rows
@@ -33,8 +39,11 @@ cdef class Spans:
 
     cdef inline Status add(self, int32_t row, int32_t begin, int32_t end) noexcept nogil:
         """Take a span that is not empty."""
-        if self.n == self.capacity and self.reserve(2 * self.capacity + 1024) != Status.OK:
-            return Status.NO_MEMORY
+        cdef Status status
+        if self.n == self.capacity:
+            status = self.reserve(1)
+            if status != Status.OK:
+                return status
         self.at[self.n].row, self.at[self.n].begin, self.at[self.n].end = row, begin, end
         self.n += 1
         self.top, self.bottom = min(self.top, row), max(self.bottom, row)

@@ -17,7 +17,6 @@ from libc.stdint cimport INT32_MAX
 from compactmask._kernels.status cimport NO_MEMORY, OK, TOO_MANY_CROSSINGS, fault_of
 
 cdef enum:
-    MAX_SPANS = 16_777_216          # half a GiB in all
     MAX_EDGES = 134_217_728         # half a GiB
     SHORT = 24                      # spans of one row that insertion sorts fastest
 
@@ -32,12 +31,17 @@ cdef class Spans:
         self.top = self.left = INT32_MAX
         self.bottom = self.right = -1
 
-    cdef Status reserve(self, Py_ssize_t capacity) noexcept nogil:
-        """Make room for this many spans in all."""
-        cdef Span* at
-        if capacity <= self.capacity:
+    cdef Status reserve(self, Py_ssize_t more) noexcept nogil:
+        """Make room for `more` spans behind the ones that are there."""
+        self.wanted = self.n + more
+        if self.wanted > MAX_SPANS:
+            return TOO_MANY_CROSSINGS
+        if self.wanted <= self.capacity:
             return OK
-        at = <Span*>realloc(self.at, capacity * sizeof(Span))
+        return self.grow(max(2 * self.capacity, self.wanted, 1024))
+
+    cdef Status grow(self, Py_ssize_t capacity) noexcept nogil:
+        cdef Span* at = <Span*>realloc(self.at, capacity * sizeof(Span))
         if at == NULL:
             return NO_MEMORY
         self.at = at
@@ -56,13 +60,10 @@ cdef class Spans:
         if self.n == 0:
             fault.status = mask.make_empty(0, 0)
             return fault
-        if self.n > MAX_SPANS:
-            fault.status, fault.found, fault.expected = TOO_MANY_CROSSINGS, self.n, MAX_SPANS
-            return fault
         # a row has at most as many toggles as it and the row above it have spans
         sorted = <Span*>malloc(self.n * sizeof(Span))
         start = <Py_ssize_t*>calloc(rows + 2, sizeof(Py_ssize_t))
-        if sorted == NULL or start == NULL or self.reserve(2 * self.n) != OK:
+        if sorted == NULL or start == NULL or self.grow(2 * self.n) != OK:
             fault.status = NO_MEMORY
         else:
             most = self.arrange(sorted, start, rows)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compactmask._kernels import coco_string, polygon
+from compactmask._kernels import block, coco_string, polygon
+from compactmask._outlines import laid_out
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
 from .values import LONGEST_SIDE, UNKNOWN_SHAPE, real, short
 
-Counts = str | bytes | list[int] | npt.NDArray[np.uint32]
+Counts = str | bytes | list[int]
 
 
 def is_absent(segmentation: Any) -> bool:
@@ -45,32 +46,48 @@ def pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
     Raises
     ------
     InvalidMaskError
-        Where a segmentation is not valid. With one segmentation the message does not number it.
+        Where a segmentation is not valid. With more than one the message names the mask.
     """
     if image_shape == UNKNOWN_SHAPE:
         raise InvalidMaskError("the image has no height and width, and the segmentation needs them")
-    counts = [to_counts(item, image_shape) for item in segmentations]
     try:
-        return Packed(coco_string.pack(image_shape, counts))
+        return _pack(segmentations, image_shape)
     except InvalidMaskError as error:
+        if len(segmentations) > 1:
+            _name_the_first_bad_one(segmentations, image_shape)
         raise InvalidMaskError(str(error).removeprefix("mask 0: ")) from None
 
 
-def to_counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
-    """Return the full-image counts of one segmentation, polygons rasterised by COCO's rule.
+def _name_the_first_bad_one(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> None:
+    for i, segmentation in enumerate(segmentations):
+        try:
+            pack([segmentation], image_shape)
+        except InvalidMaskError as error:
+            raise InvalidMaskError(f"mask {i}: {error}") from None
 
-    The counts of an RLE are given back as they are: the kernel that packs them checks their sum.
 
-    Raises
-    ------
-    InvalidMaskError
-        Where its form, its size or a polygon is not valid.
-    """
-    if is_absent(segmentation):
+def _pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
+    is_rle = np.array([not isinstance(item, list) for item in segmentations], np.bool_)
+    rles = [_counts(item, image_shape) for item in segmentations if not isinstance(item, list)]
+    polygons = [
+        [_part(i, part) for i, part in enumerate(item)]
+        for item in segmentations
+        if isinstance(item, list)
+    ]
+    if not polygons:
+        return Packed(coco_string.pack(image_shape, rles))
+    drawn = polygon.pack(*laid_out(polygons), *image_shape)
+    if not rles:
+        return Packed(drawn)
+    both = block.concat([drawn, coco_string.pack(image_shape, rles)])
+    place = np.argsort(np.argsort(is_rle, kind="stable"))
+    return Packed(block.gather(both, place))
+
+
+def _counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
+    """Return the counts of an RLE as they are: the kernel that packs them checks their sum."""
+    if segmentation is None:
         return [image_shape[0] * image_shape[1]]
-    if isinstance(segmentation, list):
-        parts = [_part(i, part) for i, part in enumerate(segmentation)]
-        return polygon.rasterize(parts, *image_shape)
     if not isinstance(segmentation, dict) or "counts" not in segmentation:
         raise InvalidMaskError(
             f"segmentation is {short(segmentation)}, expected polygons, or an RLE with "
