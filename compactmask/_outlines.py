@@ -86,31 +86,33 @@ def _items(value: Any, what: str, expected: str) -> Iterable[Any]:
 
 def _points(part: Any, i: int, j: int, fewest: int) -> npt.NDArray[np.float64]:
     """Return the coordinates of a part as flat float64."""
-    where = f"mask {i}: part {j}"
     try:
         found = np.asarray(part)
     except ValueError:
-        raise InvalidMaskError(f"{where} is nested unevenly, expected x, y pairs") from None
-    if found.size == 0:
-        found = np.empty(0)
-    if found.ndim == 0:
         raise InvalidMaskError(
-            f"{where} is of type {type(part).__name__}, expected [x, y, x, y, ...]: "
-            "each mask is a list of parts, even where it has only one"
-        )
-    if found.dtype.kind not in "iuf":
-        raise InvalidMaskError(f"{where} has dtype {found.dtype}, expected numbers")
-    if found.ndim > 2 or (found.ndim == 2 and found.shape[1] != 2):
-        raise InvalidMaskError(
-            f"{where} has shape {found.shape}, expected [x, y, x, y, ...] or (points, 2)"
-        )
-    if found.size % 2:
-        raise InvalidMaskError(f"{where} has {found.size} coordinates, expected x, y pairs")
-    if found.shape == (2,):
-        raise InvalidMaskError(
-            f"{where} is one point, expected [x, y, x, y, ...] or [[x, y]]: "
-            "each mask is a list of parts, even where it has only one"
-        )
-    if found.size < 2 * fewest:
-        raise InvalidMaskError(f"{where} has {found.size // 2} points, expected {fewest} at least")
+            f"mask {i}: part {j} is nested unevenly, expected x, y pairs"
+        ) from None
+    shape, size = found.shape, found.size
+    if size == 0 and fewest == 0:
+        return np.empty(0)
+    is_points = len(shape) == 2 and shape[1] == 2
+    is_flat = len(shape) == 1 and size % 2 == 0 and size != 2
+    if found.dtype.kind not in "iuf" or not (is_points or is_flat) or size < 2 * fewest:
+        raise InvalidMaskError(f"mask {i}: part {j} {_fault(part, found, fewest)}")
     return found.astype(np.float64, copy=False).ravel()
+
+
+def _fault(part: Any, found: npt.NDArray[Any], fewest: int) -> str:
+    """Say why a part is none."""
+    nesting = "each mask is a list of parts, even where it has only one"
+    if found.ndim == 0:
+        return f"is of type {type(part).__name__}, expected [x, y, x, y, ...]: {nesting}"
+    if found.size > 0 and found.dtype.kind not in "iuf":
+        return f"has dtype {found.dtype}, expected numbers"
+    if found.shape == (2,):
+        return f"is one point, expected [x, y, x, y, ...] or [[x, y]]: {nesting}"
+    if found.size > 0 and (found.ndim > 2 or (found.ndim == 2 and found.shape[1] != 2)):
+        return f"has shape {found.shape}, expected [x, y, x, y, ...] or (points, 2)"
+    if found.size % 2:
+        return f"has {found.size} coordinates, expected x, y pairs"
+    return f"has {found.size // 2} points, expected {fewest} at least"

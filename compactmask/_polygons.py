@@ -51,7 +51,7 @@ class Polygons(StoredMask):
               centre is at its whole coordinates and half a pixel; parts are united. Each has at
               least three points, and a mask at least one part.
             - ``"fill"``: bit for bit what ``supervision.Detections.from_sam3`` makes of polygons
-              (supervision 0.31, OpenCV 4.5.4 or newer). Fractions are cut off, a pixel's centre
+              (0.31.2, with OpenCV 5.0). Fractions are cut off, a pixel's centre
               is at its whole coordinates, and the outline is drawn too; parts are united. A part
               of one point is that pixel, of two a line, without any nothing.
             - ``"evenodd"``: the pixels whose centres lie inside an odd number of the parts'

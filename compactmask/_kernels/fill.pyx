@@ -1,7 +1,7 @@
 """Polygons to masks as OpenCV fills them, pixel for pixel.
 
-The rule is that of cv2.fillPoly and, for a part of two points, of cv2.line (OpenCV 4.5.4 to 5.0,
-modules/imgproc/src/drawing.cpp): points are whole pixels, and a part is the union of
+The rule is that of cv2.fillPoly and, for a part of two points, of cv2.line in OpenCV 5.0
+(modules/imgproc/src/drawing.cpp): points are whole pixels, and a part is the union of
 
 - its outline, one 8-connected line for each edge. An edge that leaves the image is first cut to
   it, with whole coordinates as the result, and the line is drawn between those;
