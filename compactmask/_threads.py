@@ -28,9 +28,17 @@ def thread_count(num_threads: int) -> int:
 
 
 def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> list[Result]:
-    """Call something for ``first, last`` of equal parts of ``range(n)``.
+    """Call a function on equal parts of ``range(n)`` and return its results in order.
 
-    With one thread, and where `n` is below 2, there is one call, in the caller's own thread.
+    Parameters
+    ----------
+    call : callable
+        Takes the first mask and the one behind the last, and lets go of the GIL.
+    n : int
+        Masks.
+    num_threads : int
+        Threads, 1 at least. With 1, and for fewer than two masks, there is one call, in the
+        caller's own thread.
 
     Raises
     ------
@@ -41,14 +49,17 @@ def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> 
     if threads == 1 or n < 2:
         return [call(0, n)]
     ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(call, ends[:-1], ends[1:]))
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(call, ends[:-1], ends[1:]))
+    except InvalidMaskError:
+        return [call(0, n)]  # fails again, but counts masks from the first of all
 
 
 def each_part(
     kernel: Callable[..., Result], sets: Sequence[Packed], num_threads: int
 ) -> list[Result]:
-    """Call a kernel on equally cut sets of masks and return its results in order.
+    """Call a kernel on equally cut sets of masks, as `each_range` does.
 
     Parameters
     ----------
@@ -57,12 +68,7 @@ def each_part(
     sets : sequence of Packed
         Equally long; a set of one mask is given whole to every call.
     num_threads : int
-        Threads, 1 at least. With 1 there is one call, in the caller's own thread.
-
-    Raises
-    ------
-    ValueError
-        If `num_threads` is below 1.
+        Threads.
     """
     n = max(one.n for one in sets)
 
@@ -73,30 +79,6 @@ def each_part(
         return kernel(*(one if one.n == 1 else block.gather(one, chosen) for one in sets))
 
     return each_range(call, n, num_threads)
-
-
-def each_range(call: Callable[[int, int], Result], n: int, num_threads: int) -> list[Result]:
-    """Call a function on ranges of ``0..n`` and return its results in order.
-
-    Parameters
-    ----------
-    call : callable
-        Takes the first mask and the one behind the last, and lets go of the GIL.
-    n : int
-        Masks.
-    num_threads : int
-        As `each_part` takes it.
-    """
-    threads = operator.index(num_threads)
-    if threads < 1:
-        raise ValueError(f"num_threads is {threads}, expected 1 at least")
-    if threads == 1 or n < 2:
-        return [call(0, n)]
-    ends = np.linspace(0, n, min(n, PARTS_A_THREAD * threads) + 1).astype(np.int64)
-    try:
-        return each_range(call, n, num_threads)
-    except InvalidMaskError:
-        return [call(0, n)]  # fails again, but counts masks from the first of all
 
 
 def map_blocks(kernel: Callable[..., bytes], sets: Sequence[Packed], num_threads: int) -> Packed:
