@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compactmask import errors as errors
+    from compactmask._install import install as install
+    from compactmask._install import uninstall as uninstall
     from compactmask.formats.convert import convert as convert
     from compactmask.formats.convert import open as open
     from compactmask.formats.hdf5 import create as create
@@ -31,6 +33,7 @@ _HOMES = {
     "boundary_iou": "compactmask.ops",
     "convert": "compactmask.formats.convert",
     "create": "compactmask.formats.hdf5",
+    "install": "compactmask._install",
     "intersection_area": "compactmask.ops",
     "load": "compactmask.formats.hdf5",
     "mask_ioa": "compactmask.ops",
@@ -39,6 +42,7 @@ _HOMES = {
     "occlude": "compactmask.occlusion",
     "open": "compactmask.formats.convert",
     "save": "compactmask.formats.hdf5",
+    "uninstall": "compactmask._install",
 }
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "convert",
     "create",
     "errors",
+    "install",
     "intersection_area",
     "load",
     "mask_ioa",
@@ -56,6 +61,7 @@ __all__ = [
     "occlude",
     "open",
     "save",
+    "uninstall",
 ]
 
 

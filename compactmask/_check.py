@@ -139,7 +139,8 @@ def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
     if chosen.dtype == np.bool_ or chosen.size == 0:
         chosen = np.flatnonzero(chosen)
     elif chosen.dtype.kind not in "iu":
-        raise IndexError(f"masks are selected by ints or bools, not by {chosen.dtype}")
+        kind = TypeError if chosen.dtype == object else IndexError
+        raise kind(f"masks are selected by ints or bools, not by {chosen.dtype}")
     if chosen.dtype == np.uint64:
         chosen = np.minimum(chosen, np.uint64(n))
     result = chosen.astype(np.int64)

@@ -217,14 +217,14 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         """
         if len(masks_list) == 0:
             raise ShapeMismatchError("Cannot merge an empty list of CompactMask objects.")
-        shape = masks_list[0].image_shape
-        for i, mask in enumerate(masks_list):
-            if mask.image_shape != shape:
+        parts = [CompactMask.from_supervision(mask)._packed for mask in masks_list]
+        shape = parts[0].image_shape
+        for i, part in enumerate(parts):
+            if part.image_shape != shape:
                 raise ShapeMismatchError(
                     f"Cannot merge CompactMask objects with different image shapes: "
-                    f"{shape} in set 0, {mask.image_shape} in set {i}"
+                    f"{shape} in set 0, {part.image_shape} in set {i}"
                 )
-        parts = [CompactMask.from_supervision(mask)._packed for mask in masks_list]
         return CompactMask._wrap(Packed(block.concat(parts)))
 
 
