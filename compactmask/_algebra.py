@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import supervision as sv
 
 Self = TypeVar("Self", bound="Algebra")
+
+_OPERATORS = {np.bitwise_or, np.bitwise_and, np.bitwise_xor, np.subtract}
 
 
 class Algebra(StoredMask):
@@ -57,8 +59,13 @@ class Algebra(StoredMask):
 
     __slots__ = ()
 
-    # an array on the left leaves the operators to us, which say what to call
-    __array_ufunc__ = None
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        # an array left of an operator is refused; what else NumPy computes, it does of frames,
+        # as it does of supervision's own class
+        if ufunc in _OPERATORS and not isinstance(inputs[0], Algebra):
+            packed_of(inputs[0], "left operand")
+        frames = [np.asarray(one) if isinstance(one, Algebra) else one for one in inputs]
+        return getattr(ufunc, method)(*frames, **options)
 
     def __or__(self: Self, other: sv.CompactMask) -> Self:
         return self._wrap(Packed(boolean.union(self._packed, packed_of(other, "right operand"))))

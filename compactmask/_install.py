@@ -21,8 +21,10 @@ import supervision as sv
 from supervision.detection import compact_mask, core
 from supervision.detection.utils import iou_and_nms, masks
 
+from compactmask._kernels import suppress
+from compactmask._operand import packed_of
 from compactmask.mask import CompactMask
-from compactmask.ops import intersection_area
+from compactmask.ops import SINGLE_PRECISION_PIXELS, intersection_area
 
 Function = Callable[..., Any]
 
@@ -120,10 +122,16 @@ def _constructor(name: str) -> Any:
     return classmethod(construct)
 
 
-def _iou_batch(theirs: Function) -> Function:
-    pair = CompactMask.from_dense(np.array([[[1, 1, 1]], [[1, 0, 0]]]))
-    is_exact = theirs(pair[:1], pair[1:])[0, 0] == 1 / 3  # before 0.30; since then in float32
+def _is_single(image_shape: tuple[int, int]) -> bool:
+    """Tell whether supervision divides areas in float32, as it does since 0.31."""
+    return _HAS_SINGLE and image_shape[0] * image_shape[1] <= SINGLE_PRECISION_PIXELS
 
+
+def _is_metric(metric: Any) -> bool:
+    return metric in (sv.OverlapMetric.IOU, sv.OverlapMetric.IOS)
+
+
+def _iou_batch(theirs: Function) -> Function:
     def compact_mask_iou_batch(
         masks_true: Any,
         masks_detection: Any,
@@ -133,11 +141,10 @@ def _iou_batch(theirs: Function) -> Function:
         if (
             not all(isinstance(one, sv.CompactMask) for one in sets)
             or masks_true._image_shape != masks_detection._image_shape
-            or overlap_metric not in (sv.OverlapMetric.IOU, sv.OverlapMetric.IOS)
+            or not _is_metric(overlap_metric)
         ):
             return theirs(masks_true, masks_detection, overlap_metric)  # type: ignore[no-any-return]
-        height, width = masks_true._image_shape
-        count = np.float64 if is_exact or height * width > 2**24 else np.float32
+        count = np.float32 if _is_single(masks_true._image_shape) else np.float64
         shared = intersection_area(*sets).astype(count)
         first, second = (one.area.astype(count) for one in sets)
         if overlap_metric == sv.OverlapMetric.IOU:
@@ -148,6 +155,39 @@ def _iou_batch(theirs: Function) -> Function:
         return ratios.astype(np.float64)
 
     return compact_mask_iou_batch
+
+
+def _suppression(theirs: Function) -> Function:
+    def mask_non_max_suppression(
+        predictions: npt.NDArray[np.floating],
+        masks: Any,
+        iou_threshold: float = 0.5,
+        overlap_metric: sv.OverlapMetric = sv.OverlapMetric.IOU,
+        mask_dimension: int = 640,
+    ) -> npt.NDArray[np.bool_]:
+        if (
+            not isinstance(masks, sv.CompactMask)
+            or predictions.shape not in ((len(masks), 5), (len(masks), 6))
+            or predictions.dtype.kind not in "biuf"
+            or np.isnan(predictions[:, 4:]).any()
+            or not 0 <= iou_threshold <= 1
+            or not _is_metric(overlap_metric)
+        ):
+            return theirs(predictions, masks, iou_threshold, overlap_metric, mask_dimension)  # type: ignore[no-any-return]
+        packed = packed_of(masks, "masks")
+        classes = np.zeros(packed.n, np.int64)
+        if predictions.shape[1] == 6:
+            classes = np.unique(predictions[:, 5], return_inverse=True)[1].astype(np.int64)
+        return suppress.keep(
+            packed,
+            np.ascontiguousarray(predictions[:, 4].argsort()[::-1], np.int64),
+            classes,
+            iou_threshold,
+            overlap_metric == sv.OverlapMetric.IOS,
+            _is_single(packed.image_shape),
+        )
+
+    return mask_non_max_suppression
 
 
 def _united(sets: list[sv.CompactMask]) -> CompactMask:
@@ -190,9 +230,13 @@ def _centroids(theirs: Function) -> Function:
     return calculate_masks_centroids
 
 
+_THIRD = CompactMask.from_dense(np.array([[[1, 1, 1]], [[1, 0, 0]]]))
+_HAS_SINGLE = iou_and_nms.compact_mask_iou_batch(_THIRD[:1], _THIRD[1:])[0, 0] != 1 / 3
+
 # where each function lives, and what makes ours of it; a release has some of them
 _REPLACED = [
     (iou_and_nms, "compact_mask_iou_batch", _iou_batch),
+    (iou_and_nms, "mask_non_max_suppression", _suppression),
     (compact_mask, "_compact_mask_union", _union),
     (masks, "calculate_masks_centroids", _centroids),
 ]
