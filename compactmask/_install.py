@@ -151,8 +151,9 @@ def _iou_batch(theirs: Function) -> Function:
             whole = first[:, None] + second - shared
         else:
             whole = np.minimum(first[:, None], second)
-        ratios = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
-        return ratios.astype(np.float64)
+        ratios = np.zeros(shared.shape)
+        np.divide(shared, whole, out=ratios, where=whole > 0)
+        return ratios
 
     return compact_mask_iou_batch
 
@@ -167,7 +168,8 @@ def _suppression(theirs: Function) -> Function:
     ) -> npt.NDArray[np.bool_]:
         if (
             not isinstance(masks, sv.CompactMask)
-            or predictions.shape not in ((len(masks), 5), (len(masks), 6))
+            or len(predictions) != len(masks)
+            or predictions.shape[1:] not in ((5,), (6,))
             or predictions.dtype.kind not in "biuf"
             or np.isnan(predictions[:, 4:]).any()
             or not 0 <= iou_threshold <= 1
@@ -176,7 +178,7 @@ def _suppression(theirs: Function) -> Function:
             return theirs(predictions, masks, iou_threshold, overlap_metric, mask_dimension)  # type: ignore[no-any-return]
         packed = packed_of(masks, "masks")
         classes = np.zeros(packed.n, np.int64)
-        if predictions.shape[1] == 6:
+        if predictions.shape[1:] == (6,):
             classes = np.unique(predictions[:, 5], return_inverse=True)[1].astype(np.int64)
         return suppress.keep(
             packed,

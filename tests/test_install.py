@@ -8,28 +8,11 @@ import fresh
 import numpy as np
 import pytest
 import supervision as sv
+from snapshot import changed, snapshot
 from supervision.detection.utils import iou_and_nms
 from supervision.detection.utils import masks as mask_utils
 
 import compactmask as cm
-
-SNAPSHOT = """
-def snapshot():
-    found = {}
-    for name, module in list(sys.modules.items()):
-        if name == "supervision" or name.startswith("supervision."):
-            for attribute, value in list(vars(module).items()):
-                found[name, attribute] = value
-                if isinstance(value, type) and value.__module__.startswith("supervision"):
-                    found.update({(name, attribute, key): x for key, x in vars(value).items()})
-    return found
-
-def changed(before, after):
-    return sorted(
-        ".".join(key) for key in before if key not in after or before[key] is not after[key]
-    )
-"""
-exec(SNAPSHOT)
 
 
 @pytest.fixture(autouse=True)
@@ -281,9 +264,9 @@ def test_threads_may_install_uninstall_and_merge_at_once():
 
 def test_nothing_is_patched_by_import_and_use():
     script = """
-import sys
 import numpy as np
 import supervision as sv
+from snapshot import changed, snapshot
 import supervision.metrics, supervision.dataset.core
 from supervision.detection.tools import inference_slicer
 before = snapshot()
@@ -301,7 +284,7 @@ assert changed(before, snapshot()) != []
 cm.uninstall()
 print(changed(before, snapshot()))
 """
-    assert fresh.run("import sys\n" + SNAPSHOT + script) == "[]\n[]\n"
+    assert fresh.run(script) == "[]\n[]\n"
 
 
 def test_import_alone_loads_nothing():
