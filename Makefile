@@ -1,7 +1,8 @@
 # What people and .ci/run call. PYTHON is the interpreter of the environment to work in.
 PYTHON ?= python
+OLDEST_SUPERVISION := $(shell sed -n 's/^dependencies.*supervision>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 
-.PHONY: develop test debug lint format types doctest bench smoke dist clean
+.PHONY: develop test debug oldest lint format types doctest bench smoke dist clean
 
 develop:        ## install editable, with everything for development
 	$(PYTHON) -m pip install --editable ".[dev]"
@@ -13,6 +14,11 @@ debug:          ## the whole suite on a build that checks bounds and overflow, i
 	$(PYTHON) -m venv build/debug-venv
 	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]"
 	build/debug-venv/bin/pytest
+
+oldest:         ## what supervision does with our masks, on the oldest release of it that is supported
+	$(PYTHON) -m venv build/oldest-venv
+	build/oldest-venv/bin/python -m pip install --quiet ".[test]" "supervision==$(OLDEST_SUPERVISION)"
+	build/oldest-venv/bin/pytest tests/test_supervision_surface.py tests/test_mask_supervision.py tests/test_install.py
 
 lint:           ## style, unused names, docstrings
 	$(PYTHON) -m ruff check .

@@ -52,9 +52,9 @@ def install() -> None:
     >>> import supervision as sv
     >>> import compactmask as cm
     >>> cm.install()
-    >>> detections = sv.Detections(np.array([[0, 0, 3, 3]]), mask=np.ones((1, 4, 4), bool))
-    >>> detections.to_compact_masks().mask
-    CompactMask(1 masks of 4x4, 195 bytes)
+    >>> mask = sv.CompactMask.from_dense(np.ones((1, 4, 4), bool), np.array([[0, 0, 3, 3]]), (4, 4))
+    >>> isinstance(mask, cm.CompactMask)
+    True
     >>> cm.uninstall()
     """
     with _lock:
@@ -207,6 +207,44 @@ def _union(theirs: Function) -> Function:
     return _compact_mask_union
 
 
+def _grouping(theirs: Function) -> Function:
+    """Look for a group only among the masks whose boxes meet it."""
+
+    def _greedy_nmm_via_mask_candidate(
+        predictions: npt.NDArray[np.floating],
+        masks: Any,
+        iou_threshold: float = 0.5,
+        overlap_metric: sv.OverlapMetric = sv.OverlapMetric.IOU,
+    ) -> list[list[int]]:
+        if not isinstance(masks, sv.CompactMask):
+            return theirs(predictions, masks, iou_threshold, overlap_metric)  # type: ignore[no-any-return]
+        masks = CompactMask.from_supervision(masks)
+        boxes = masks.bbox_xyxy
+        groups = []
+        order = predictions[:, 4].argsort()  # the best last
+        while len(order):
+            group = [int(order[-1])]
+            candidate, order = masks[order[-1:]], order[:-1]
+            while len(order):
+                box = candidate.bbox_xyxy[0]
+                meets = (boxes[order, :2] <= box[2:]) & (boxes[order, 2:] >= box[:2])
+                near = meets.all(axis=1)
+                overlaps = np.zeros(len(order))
+                overlaps[near] = iou_and_nms.compact_mask_iou_batch(
+                    masks[order[near]], candidate, overlap_metric
+                )[:, 0]
+                joins = overlaps >= iou_threshold
+                if not joins.any():
+                    break
+                candidate = _united([masks[order[joins]], candidate])
+                group += order[joins][::-1].tolist()
+                order = order[~joins]
+            groups.append(group)
+        return groups
+
+    return _greedy_nmm_via_mask_candidate
+
+
 def _group(theirs: Function) -> Function:
     """Keep the masks of a merged group packed, which supervision before 0.31 does not."""
 
@@ -239,6 +277,7 @@ _HAS_SINGLE = iou_and_nms.compact_mask_iou_batch(_THIRD[:1], _THIRD[1:])[0, 0] !
 _REPLACED = [
     (iou_and_nms, "compact_mask_iou_batch", _iou_batch),
     (iou_and_nms, "mask_non_max_suppression", _suppression),
+    (iou_and_nms, "_greedy_nmm_via_mask_candidate", _grouping),
     (compact_mask, "_compact_mask_union", _union),
     (masks, "calculate_masks_centroids", _centroids),
 ]

@@ -222,6 +222,29 @@ def test_overlaps_are_rounded_as_before_on_images_of_each_size(pixels):
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("metric", sv.OverlapMetric)
+def test_groups_that_merge_are_the_same(metric):
+    rng = np.random.default_rng(4)
+    frames = np.zeros((60, 50, 70), bool)
+    for frame in frames:
+        (top, left), (h, w) = rng.integers(0, (45, 60)), rng.integers(0, (25, 30))
+        frame[top : top + h, left : left + w] = rng.random() < 0.9
+    masks = cm.CompactMask.from_dense(frames)
+    scores = np.hstack([masks.bbox_xyxy, rng.random((60, 1)), rng.integers(0, 3, (60, 1))])
+
+    def everything(masks):
+        for threshold in (0, 0.05, 0.2, 0.5, 1):
+            for columns in (5, 6):
+                yield sv.mask_non_max_merge(
+                    scores[:, :columns], masks, threshold, overlap_metric=metric
+                )
+
+    before = list(everything(masks.to_supervision()))
+    cm.install()
+    assert list(everything(masks)) == before
+    assert list(everything(masks.to_supervision())) == before
+
+
 def test_centroids_are_cut_to_the_same_pixel():
     rng = np.random.default_rng(8)
     frames = rng.random((200, 9, 11)) < rng.random((200, 1, 1))

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import supervision as sv
-from supervision_paths import ANNOTATORS, MODULES, NOT_HERE, ROWS, Scene
+from supervision_functions import FUNCTIONS
+from supervision_paths import ANNOTATORS, MODULES, NOT_HERE, PATHS
+from supervision_scene import Scene
 from supervision_versions import TABLE, VERSION, is_todays
 
 import compactmask as cm
 
 SCENES = ["many", "one", "none"]
+ROWS = PATHS + FUNCTIONS
 
 
 @dataclasses.dataclass(frozen=True)
