@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import silhouettes, stacks_and_boxes
 from supervision.detection.utils.iou_and_nms import OverlapMetric
+from supervision_versions import is_todays
 from test_overlap import large_noise
 
 import compactmask as cm
@@ -19,6 +20,10 @@ from compactmask import CompactMask
 from compactmask.errors import ShapeMismatchError
 
 METRICS = {"iou": OverlapMetric.IOU, "ios": OverlapMetric.IOS}
+
+needs_float32 = pytest.mark.skipif(
+    not is_todays("float32"), reason=f"supervision {sv.__version__} divides overlaps in float64"
+)
 
 
 def theirs(mask, scores, threshold, class_id=None, metric="iou"):
@@ -52,6 +57,7 @@ def greedy(mask, scores, threshold, class_id, metric):
     return kept
 
 
+@needs_float32
 @given(
     stacks_and_boxes(max_n=12, max_side=40),
     st.sampled_from([0, 0.1, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.9, 1]),
@@ -132,6 +138,7 @@ def test_a_mask_that_was_dropped_drops_none_of_another_tile():
     assert np.flatnonzero(~found).tolist() == [1]
 
 
+@needs_float32
 def test_an_overlap_of_exactly_the_threshold_is_rounded_as_supervision_rounds_it():
     row = np.zeros((2, 1, 10), bool)
     row[0], row[1, 0, :1] = True, True
