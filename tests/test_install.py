@@ -17,8 +17,11 @@ import compactmask as cm
 
 @pytest.fixture(autouse=True)
 def uninstalled():
+    """Leave supervision as it was found."""
+    before = snapshot()
     yield
     cm.uninstall()
+    assert changed(before, snapshot()) == []
 
 
 def plain(n=3, shape=(30, 40)):
@@ -124,22 +127,24 @@ def test_modules_loaded_later_are_served_and_restored():
         del sys.modules["supervision.late"]
 
 
-def test_what_others_replaced_meanwhile_stays_theirs(monkeypatch):
+def test_what_others_replaced_meanwhile_stays_theirs():
     def theirs(masks_list):
         return "theirs"
 
-    original = vars(sv.CompactMask)["merge"]
+    before = snapshot()
+    merge, centroids = vars(sv.CompactMask)["merge"], mask_utils.calculate_masks_centroids
     cm.install()
-    monkeypatch.setattr(mask_utils, "calculate_masks_centroids", theirs)
+    mask_utils.calculate_masks_centroids = theirs
     sv.CompactMask.merge = staticmethod(theirs)
     try:
         cm.uninstall()
         assert mask_utils.calculate_masks_centroids is theirs
         assert sv.CompactMask.merge([]) == "theirs"
+        assert sv.calculate_masks_centroids is centroids
     finally:
-        sv.CompactMask.merge = original
-        for name, module in list(sys.modules.items()):
-            assert "compactmask" not in str(getattr(module, "calculate_masks_centroids", "")), name
+        sv.CompactMask.merge = merge
+        mask_utils.calculate_masks_centroids = centroids
+    assert changed(before, snapshot()) == []
 
 
 def test_classes_derived_by_others_are_left_alone():
