@@ -6,12 +6,11 @@ import operator
 from functools import partial
 from typing import Literal, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from compactmask import _check
 from compactmask._kernels import block, geometry, turn
-from compactmask._nearest import nearest_source
+from compactmask._nearest import nearest_axis
 from compactmask._storage import StoredMask
 from compactmask._threads import map_blocks
 
@@ -281,19 +280,11 @@ class Geometry(StoredMask):
         shape = _check.image_shape(new_image_shape)
         if shape == self.image_shape:
             return self._wrap(self._storage)
-        rows, columns = (
-            nearest_source(old, new) for old, new in zip(self.image_shape, shape, strict=True)
-        )
-        height, width = self.image_shape
+        rows, columns = map(nearest_axis, self.image_shape, shape)
         kernel = partial(
             geometry.resample,
-            first_row=_first_at(rows, height),
-            first_column=_first_at(columns, width),
-            source_column=columns,
+            first_row=rows.first,
+            first_column=columns.first,
+            source_column=columns.source,
         )
         return self._wrap(map_blocks(kernel, [self._packed], num_threads))
-
-
-def _first_at(source: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.int32]:
-    """Return for 0 to `size` the first place in `source` that is not below it."""
-    return np.searchsorted(source, np.arange(size + 1)).astype(np.int32)

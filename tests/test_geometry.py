@@ -10,7 +10,7 @@ from strategies import shapes, stacks, stacks_and_boxes
 
 from compactmask import _check
 from compactmask._kernels import geometry
-from compactmask._nearest import nearest_source
+from compactmask._nearest import nearest_axis
 from compactmask.packed import Packed
 
 
@@ -20,12 +20,8 @@ def pack_in(frames, boxes):
 
 
 def resample(block, shape):
-    tables, sources = [], []
-    for old, new in zip(block.image_shape, shape, strict=True):
-        source = nearest_source(old, new)
-        tables.append(np.searchsorted(source, np.arange(old + 1)).astype(np.int32))
-        sources.append(source)
-    return Packed(geometry.resample(block, *tables, sources[1]))
+    rows, columns = map(nearest_axis, block.image_shape, shape)
+    return Packed(geometry.resample(block, rows.first, columns.first, columns.source))
 
 
 @given(stacks_and_boxes(min_n=1))
@@ -69,7 +65,7 @@ def test_resample_takes_each_pixel_from_the_nearest_old_one(case, shape):
     h, w = block.image_shape
     scaled = resample(block, shape)
     rows, columns = reference.nearest(h, shape[0]), reference.nearest(w, shape[1])
-    assert nearest_source(h, shape[0]).tolist() == rows
+    assert nearest_axis(h, shape[0]).source.tolist() == rows
     assert np.array_equal(frames_of(scaled), reference.resize(frames_of(block), shape))
     for old, new in zip(boxes_of(block), boxes_of(scaled), strict=True):
         x = [i for i, source in enumerate(columns) if old[0] <= source < old[0] + old[3]]
@@ -85,7 +81,7 @@ def test_the_source_of_each_pixel_is_opencvs(source, target):
     cv2 = pytest.importorskip("cv2")
     line = np.arange(source, dtype=np.float32)[None]
     found = cv2.resize(line, (target, 1), interpolation=cv2.INTER_NEAREST)[0]
-    assert nearest_source(source, target).tolist() == found.astype(int).tolist()
+    assert nearest_axis(source, target).source.tolist() == found.astype(int).tolist()
 
 
 @given(stacks_and_boxes(min_n=1))

@@ -93,14 +93,16 @@ def occlude(block, const int64_t[::1] order):
 
 cdef inline int32_t place(const int32_t* rows, int32_t n, int32_t row) noexcept nogil:
     """Count the sorted rows above `row`."""
-    cdef int32_t first = 0, middle
-    while first < n:
+    cdef int32_t first = 0, middle, k, count = 0
+    while n - first > 16:
         middle = (first + n) // 2
         if rows[middle] < row:
             first = middle + 1
         else:
             n = middle
-    return first
+    for k in range(first, n):
+        count += rows[k] < row
+    return first + count
 
 
 cdef inline void near(
@@ -159,31 +161,20 @@ cdef class Canvas:
             merged            | near or rows |
         """
         cdef:
-            int32_t first = 0, beyond = 0, total, k
+            int32_t first = 0, beyond = 0, total, k = n, i
             int32_t* old
             int32_t* new
-        if column.n == 0:
-            if column.capacity < n:
-                if self.grow(2 * <Py_ssize_t>n) != OK:
-                    return NO_MEMORY
-                column.start, column.capacity = self.n_rows, 2 * n
-                self.n_rows += 2 * n
-            new = self.rows + column.start
-        else:
-            new = self.rows + column.start + column.n
-        if column.n + n <= column.capacity and (column.n == 0 or (new - 1)[0] < rows[0] + down):
-            for k in range(0, n, 2):
-                new[k], new[k + 1] = rows[k] + down, rows[k + 1] + down
-            column.n += n
-            return OK
-        near(
-            self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down, &first, &beyond
-        )
-        if self.grow_merged(beyond - first + n) != OK:
-            return NO_MEMORY
-        k = <int32_t>combine_rows(
-            OR, self.rows + column.start + first, beyond - first, 0, rows, n, down, self.merged
-        )
+        if column.n > 0:
+            near(
+                self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down,
+                &first, &beyond,
+            )
+        if first < beyond:
+            if self.grow_merged(beyond - first + n) != OK:
+                return NO_MEMORY
+            k = <int32_t>combine_rows(
+                OR, self.rows + column.start + first, beyond - first, 0, rows, n, down, self.merged
+            )
         total = column.n - (beyond - first) + k
         if total > column.capacity:
             if self.grow(2 * <Py_ssize_t>total) != OK:
@@ -195,9 +186,13 @@ cdef class Canvas:
             self.n_rows += 2 * total
         else:
             new = self.rows + column.start
-            if first + k != beyond:
+            if first + k != beyond and beyond < column.n:
                 memmove(new + first + k, new + beyond, (column.n - beyond) * sizeof(int32_t))
-        memcpy(new + first, self.merged, k * sizeof(int32_t))
+        if first < beyond:
+            memcpy(new + first, self.merged, k * sizeof(int32_t))
+        else:
+            for i in range(k):
+                new[first + i] = rows[i] + down
         column.n = total
         return OK
 

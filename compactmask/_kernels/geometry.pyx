@@ -1,7 +1,7 @@
 """Packed masks moved, cut, shrunk to their pixels, scaled and compared, without pixels."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
@@ -161,38 +161,39 @@ cdef Status scale(
         int32_t x = first_column[0], y = first_row[0], column, top, bottom
         int32_t w = first_column[mask.w] - x, h = first_row[mask.h] - y
         int32_t source, before = -1
-        Py_ssize_t k, begin = 0
+        Py_ssize_t k, n = 0, begin = 0, edges
+        const Py_ssize_t* start = mask.start
+        const int32_t* rows = mask.at
+        int32_t* at
     if w == 0 or h == 0:
         return scaled.make_empty(min(x, width - 1), min(y, height - 1))
-    if scaled.begin(x, y, h, w) != OK:
+    if scaled.begin(x, y, h, w) != OK or scaled.reserve(mask.n) != OK:
         return NO_MEMORY
+    at = scaled.at
     for column in range(w):
         source = source_column[x + column] - mask.x
+        edges = n - begin if source == before else start[source + 1] - start[source]
+        if n + edges > scaled.at_capacity:
+            scaled.n = n
+            if scaled.reserve(edges) != OK:
+                return NO_MEMORY
+            at = scaled.at
         if source == before:        # the same column again
-            k = scaled.n - begin
-            if scaled.reserve(k) != OK:
-                return NO_MEMORY
-            begin = scaled.n
-            if scaled.add_column(scaled.at + begin - k, k) != OK:
-                return NO_MEMORY
-            continue
-        before = source
-        begin = scaled.n
-        if scaled.reserve(mask.start[source + 1] - mask.start[source]) != OK:
-            return NO_MEMORY
-        for k in range(mask.start[source], mask.start[source + 1], 2):
-            top = first_row[mask.at[k]] - y
-            bottom = first_row[mask.at[k + 1]] - y
-            if top == bottom:
-                continue
-            if scaled.n > begin and scaled.at[scaled.n - 1] == top:
-                scaled.at[scaled.n - 1] = bottom
-            else:
-                scaled.at[scaled.n] = top
-                scaled.at[scaled.n + 1] = bottom
-                scaled.n += 2
-        scaled.column += 1
-        scaled.start[scaled.column] = scaled.n
+            memcpy(at + n, at + begin, edges * sizeof(int32_t))
+            begin = n
+            n += edges
+        else:
+            before, begin = source, n
+            for k in range(start[source], start[source + 1], 2):
+                top, bottom = first_row[rows[k]] - y, first_row[rows[k + 1]] - y
+                if n > begin and at[n - 1] == top:
+                    at[n - 1] = bottom
+                elif top < bottom:
+                    at[n], at[n + 1] = top, bottom
+                    n += 2
+        scaled.start[column + 1] = n
+    scaled.n = n
+    scaled.column = w
     return OK
 
 
