@@ -45,6 +45,7 @@ class Algebra(StoredMask):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from compactmask import CompactMask
     >>> frames = np.zeros((2, 4, 6), bool)
     >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
@@ -135,6 +136,7 @@ class Algebra(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.eye(3, dtype=bool)[:, None])
         >>> mask.union().to_dense().astype(int)
@@ -165,6 +167,7 @@ class Algebra(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.tri(3, dtype=bool)[:, None])
         >>> mask.intersection().to_dense().astype(int)

@@ -55,6 +55,7 @@ class Analysis(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:4, 2:4] = frame[0, 4:7, 4:7] = frame[0, 0, 8] = True
@@ -96,6 +97,7 @@ class Analysis(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:4, 2:4] = frame[0, 6:9, 6:9] = True
@@ -118,6 +120,7 @@ class Analysis(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:7, 2:4] = True
@@ -158,6 +161,7 @@ class Analysis(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:7, 2:4] = True

@@ -70,6 +70,7 @@ class Construction(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:5, 3:4] = True
@@ -133,6 +134,8 @@ class Construction(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
+        >>> import supervision as sv
         >>> from compactmask import CompactMask
         >>> base = sv.CompactMask.from_dense(
         ...     np.ones((1, 4, 4), bool), np.array([[1, 1, 2, 2]]), (4, 4)

@@ -50,6 +50,7 @@ class Export(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.eye(3, dtype=bool)[None])
         >>> mask.to_coco_rle()
@@ -80,6 +81,7 @@ class Export(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> CompactMask.from_dense(np.ones((1, 2, 2), bool)).to_dense().tolist()
         [[[True, True], [True, True]]]
@@ -108,6 +110,7 @@ class Export(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> CompactMask.from_dense(np.eye(5, dtype=bool)[None, 1:]).crop(0).shape
         (4, 4)
@@ -130,6 +133,7 @@ class Export(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> [crop.shape for crop in CompactMask.from_dense(np.ones((2, 3, 4), bool)).crops()]
         [(3, 4), (3, 4)]

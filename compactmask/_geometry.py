@@ -37,6 +37,7 @@ class Geometry(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.zeros((1, 9, 9), bool)
         >>> frame[0, 2:5, 3:4] = True
@@ -66,6 +67,7 @@ class Geometry(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.ones((1, 2, 2), bool))
         >>> mask.with_offset(10, 20, (40, 40)).bbox_xyxy.tolist()
@@ -272,6 +274,7 @@ class Geometry(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.ones((1, 2, 2), bool))
         >>> mask.resize((4, 6)).bbox_xyxy.tolist()

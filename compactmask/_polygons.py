@@ -134,6 +134,7 @@ class Polygons(StoredMask):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from compactmask import CompactMask
         >>> frame = np.ones((1, 3, 4), bool)
         >>> frame[0, 1, 1] = False

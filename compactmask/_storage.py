@@ -74,15 +74,38 @@ class StoredMask(sv.CompactMask):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """``(n, H, W)``, as the frames would have it."""
+        """``(n, H, W)``, as the frames would have it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.ones((2, 3, 4), bool)).shape
+        (2, 3, 4)
+        """
         return (len(self), *self._storage.image_shape)
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """``(H, W)`` of the image."""
+        """``(H, W)`` of the image.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> CompactMask.empty((480, 640)).image_shape
+        (480, 640)
+        """
         return self._storage.image_shape
 
     @property
     def offsets(self) -> npt.NDArray[np.int32]:
-        """``(x, y)`` of each crop's top left pixel, ``(n, 2)`` int32; read-only."""
+        """``(x, y)`` of each crop's top left pixel, ``(n, 2)`` int32; read-only.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.eye(5, dtype=bool)[None, 1:]).offsets.tolist()
+        [[1, 0]]
+        """
         return self._storage.offsets

@@ -79,12 +79,28 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
 
     @property
     def area(self) -> npt.NDArray[np.int64]:
-        """True pixels of each mask, ``(n,)`` int64; nothing is decoded for it."""
+        """True pixels of each mask, ``(n,)`` int64; nothing is decoded for it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.ones((2, 3, 4), bool)).area.tolist()
+        [12, 12]
+        """
         return self._storage.area.astype(np.int64)
 
     @property
     def bbox_xyxy(self) -> npt.NDArray[np.int32]:
-        """Inclusive boxes ``x1, y1, x2, y2`` of the crops, ``(n, 4)`` int32."""
+        """Inclusive boxes ``x1, y1, x2, y2`` of the crops, ``(n, 4)`` int32.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> CompactMask.from_dense(np.eye(5, dtype=bool)[None, 1:]).bbox_xyxy.tolist()
+        [[1, 0, 4, 3]]
+        """
         origins = self._storage.offsets
         return np.hstack((origins, origins + self._storage.crop_shapes[:, ::-1] - np.int32(1)))
 
@@ -94,6 +110,14 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
 
         Sets that share their storage (a copy, or `from_supervision` of a packed one) each
         count it. A slice has a storage of its own.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> mask = CompactMask.from_dense(np.ones((1, 1080, 1920), bool))
+        >>> mask.nbytes < mask.to_dense().nbytes / 1000
+        True
         """
         storage = self._storage
         size = sys.getsizeof(self) + sys.getsizeof(storage)
@@ -120,6 +144,8 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.ones((3, 2, 2), bool))
         >>> mask[0].shape, len(mask[[0, 2]]), len(mask[mask.area > 4])
         ((2, 2), 2, 0)
@@ -173,6 +199,8 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.ones((2, 3, 4), bool))
         >>> mask.sum(axis=(1, 2)).tolist(), int(mask.sum()), mask.sum(axis=0).shape
         ([12, 12], 24, (3, 4))
@@ -211,6 +239,8 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
         >>> mask = CompactMask.from_dense(np.ones((2, 3, 4), bool))
         >>> len(CompactMask.merge([mask, mask]))
         4

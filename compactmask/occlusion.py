@@ -47,7 +47,8 @@ def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> Compac
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, occlude
     >>> frames = np.zeros((2, 1, 5), bool)
     >>> frames[0, 0, :3] = frames[1, 0, 2:] = True
     >>> masks = CompactMask.from_dense(frames)

@@ -59,7 +59,8 @@ def intersection_area(
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, intersection_area
     >>> frames = np.zeros((2, 4, 6), bool)
     >>> frames[0, :, :4] = frames[1, :2, 2:] = True
     >>> mask = CompactMask.from_dense(frames)
@@ -109,7 +110,8 @@ def mask_iou(
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, mask_iou
     >>> frames = np.zeros((2, 4, 6), bool)
     >>> frames[0, :, :4] = frames[1, :2, 2:] = True
     >>> mask = CompactMask.from_dense(frames)
@@ -160,7 +162,8 @@ def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, mask_ioa
     >>> frames = np.zeros((2, 4, 6), bool)
     >>> frames[0, :, :4] = frames[1, :2, 2:] = True
     >>> mask = CompactMask.from_dense(frames)
@@ -211,7 +214,9 @@ def boundary_iou(
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, boundary_iou
+    >>> from compactmask import mask_iou
     >>> frames = np.zeros((2, 9, 9), bool)
     >>> frames[0, :8, :8] = frames[1, 2:6, 2:6] = True
     >>> mask = CompactMask.from_dense(frames)
@@ -280,7 +285,8 @@ def mask_nms(
 
     Examples
     --------
-    >>> from compactmask import CompactMask
+    >>> import numpy as np
+    >>> from compactmask import CompactMask, mask_nms
     >>> frames = np.zeros((3, 4, 6), bool)
     >>> frames[0, :, :4] = frames[1, :, :3] = frames[2, :, 4:] = True
     >>> mask_nms(CompactMask.from_dense(frames), [0.8, 0.9, 0.7])
