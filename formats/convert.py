@@ -67,6 +67,16 @@ def open(path: PathLike) -> SegmentationDataset:
         Where there is no file.
     FormatError
         Where it is of neither format, or not what its format says it must be.
+
+    Examples
+    --------
+    >>> import numpy as np, supervision as sv, compactmask as cm
+    >>> path = getfixture("tmp_path") / "one.h5"
+    >>> mask = cm.CompactMask.from_dense(np.ones((2, 30, 40), bool))
+    >>> cm.save(sv.Detections(xyxy=mask.bbox_xyxy, mask=mask), path)
+    >>> with cm.open(path) as ds:
+    ...     len(ds), ds.detections["area"].tolist(), ds.crop(1).shape
+    (1, [1200, 1200], (30, 40))
     """
     return _open(path, None)
 

@@ -73,6 +73,15 @@ def save(
     See Also
     --------
     compactmask.create : What may be stored, and what is refused.
+
+    Examples
+    --------
+    >>> import numpy as np, supervision as sv, compactmask as cm
+    >>> path = getfixture("tmp_path") / "one.h5"
+    >>> mask = cm.CompactMask.from_dense(np.ones((2, 30, 40), bool))
+    >>> cm.save(sv.Detections(xyxy=mask.bbox_xyxy, mask=mask), path)
+    >>> cm.load(path).mask == mask
+    True
     """
     from .writer import create
 
@@ -97,6 +106,14 @@ def load(path: str | os.PathLike[str]) -> Detections:
     ------
     FormatError
         Where it holds another number of images.
+
+    Examples
+    --------
+    >>> import numpy as np, supervision as sv, compactmask as cm
+    >>> path = getfixture("tmp_path") / "empty.h5"
+    >>> cm.save(sv.Detections.empty(), path, image_shape=(30, 40))
+    >>> len(cm.load(path))
+    0
     """
     from compactmask.mask import CompactMask
 
