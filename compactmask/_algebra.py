@@ -42,39 +42,76 @@ class Algebra(StoredMask):
         ``CompactMask.from_dense`` first.
     InvalidMaskError
         If the crop of a result has 2**32 pixels or more.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compactmask import CompactMask
-    >>> frames = np.zeros((2, 4, 6), bool)
-    >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
-    >>> left, right = (CompactMask.from_dense(frame[None]) for frame in frames)
-    >>> (left | right).area, (left & right).area, (left - right).area, (left ^ right).area
-    (array([12]), array([4]), array([4]), array([8]))
-    >>> (~left).area, (left & ~left).bbox_xyxy
-    (array([16]), array([[0, 1, 0, 1]], dtype=int32))
-    >>> (left | CompactMask.from_dense(frames)).area
-    array([ 8, 12])
     """
 
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        # an array left of an operator is refused; what else NumPy computes, it does of frames,
+        # an array beside an operator is refused; what else NumPy computes, it does of frames,
         # as it does of supervision's own class
-        if ufunc in _OPERATORS and not isinstance(inputs[0], Algebra):
-            packed_of(inputs[0], "left operand")
+        if ufunc in _OPERATORS and method == "__call__":
+            for operand, side in zip(inputs, ("left", "right"), strict=True):
+                packed_of(operand, f"{side} operand")
+        if any(isinstance(one, Algebra) for one in options.get("out", ())):
+            raise TypeError("out is a CompactMask, expected an array")
+        if isinstance(options.get("where"), Algebra):
+            options["where"] = np.asarray(options["where"])
         frames = [np.asarray(one) if isinstance(one, Algebra) else one for one in inputs]
         return getattr(ufunc, method)(*frames, **options)
 
     def __or__(self: Self, other: sv.CompactMask) -> Self:
+        """Unite pairs of masks.
+
+        Parameters
+        ----------
+        other : supervision.CompactMask
+            As many masks of the same image, or one; or this set is one.
+
+        Returns
+        -------
+        CompactMask
+            The results, in tight crops, as the class says.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> frames = np.zeros((2, 4, 6), bool)
+        >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
+        >>> both = CompactMask.from_dense(frames)
+        >>> left, right = both[:1], both[1:]
+        >>> (left | right).area, (left | both).area
+        (array([12]), array([ 8, 12]))
+        """
         return self._wrap(Packed(boolean.union(self._packed, packed_of(other, "right operand"))))
 
     def __ror__(self: Self, other: sv.CompactMask) -> Self:
         return self._wrap(Packed(boolean.union(packed_of(other, "left operand"), self._packed)))
 
     def __and__(self: Self, other: sv.CompactMask) -> Self:
+        """Keep the pixels that both masks of a pair have.
+
+        Parameters
+        ----------
+        other : supervision.CompactMask
+            As many masks of the same image, or one; or this set is one.
+
+        Returns
+        -------
+        CompactMask
+            The results, in tight crops, as the class says.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> frames = np.zeros((2, 4, 6), bool)
+        >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
+        >>> both = CompactMask.from_dense(frames)
+        >>> left, right = both[:1], both[1:]
+        >>> (left & right).area, (left & right).bbox_xyxy
+        (array([4]), array([[2, 1, 3, 2]], dtype=int32))
+        """
         return self._wrap(
             Packed(boolean.intersection(self._packed, packed_of(other, "right operand")))
         )
@@ -85,6 +122,29 @@ class Algebra(StoredMask):
         )
 
     def __sub__(self: Self, other: sv.CompactMask) -> Self:
+        """Keep the pixels of each mask that the other one of the pair lacks.
+
+        Parameters
+        ----------
+        other : supervision.CompactMask
+            As many masks of the same image, or one; or this set is one.
+
+        Returns
+        -------
+        CompactMask
+            The results, in tight crops, as the class says.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> frames = np.zeros((2, 4, 6), bool)
+        >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
+        >>> both = CompactMask.from_dense(frames)
+        >>> left, right = both[:1], both[1:]
+        >>> (left - right).area, (both - left).area
+        (array([4]), array([0, 4]))
+        """
         return self._wrap(
             Packed(boolean.difference(self._packed, packed_of(other, "right operand")))
         )
@@ -95,6 +155,29 @@ class Algebra(StoredMask):
         )
 
     def __xor__(self: Self, other: sv.CompactMask) -> Self:
+        """Keep the pixels that one mask of a pair has, and not both.
+
+        Parameters
+        ----------
+        other : supervision.CompactMask
+            As many masks of the same image, or one; or this set is one.
+
+        Returns
+        -------
+        CompactMask
+            The results, in tight crops, as the class says.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> frames = np.zeros((2, 4, 6), bool)
+        >>> frames[0, 1:3, :4] = frames[1, 1:3, 2:] = True
+        >>> both = CompactMask.from_dense(frames)
+        >>> left, right = both[:1], both[1:]
+        >>> (left ^ right).area
+        array([8])
+        """
         return self._wrap(
             Packed(boolean.symmetric_difference(self._packed, packed_of(other, "right operand")))
         )
@@ -105,9 +188,23 @@ class Algebra(StoredMask):
         )
 
     def __invert__(self: Self) -> Self:
+        """Give of each mask the pixels of the image that it lacks.
+
+        Returns
+        -------
+        CompactMask
+            The complements. Each spans most of the image, which has fewer than 2**32 pixels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> (~CompactMask.from_dense(np.eye(3, dtype=bool)[None])).area
+        array([6])
+        """
         return self._wrap(Packed(boolean.complement(self._packed)))
 
-    def union(self: Self, num_threads: int = 1) -> Self:
+    def union(self: Self, *, num_threads: int = 1) -> Self:
         """Join all masks in one.
 
         Parameters
@@ -144,7 +241,7 @@ class Algebra(StoredMask):
         """
         return self._wrap(_reduce(canvas.union, self._packed, num_threads))
 
-    def intersection(self: Self, num_threads: int = 1) -> Self:
+    def intersection(self: Self, *, num_threads: int = 1) -> Self:
         """Keep the pixels that all masks have.
 
         Parameters

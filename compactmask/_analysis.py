@@ -23,7 +23,7 @@ class Analysis(StoredMask):
     __slots__ = ()
 
     def connected_components(
-        self: Self, connectivity: int = 8, num_threads: int = 1
+        self: Self, connectivity: int = 8, *, num_threads: int = 1
     ) -> tuple[Self, npt.NDArray[np.int64]]:
         """Make a mask of every connected component.
 
@@ -76,7 +76,7 @@ class Analysis(StoredMask):
             counts = np.concatenate([count for _, count in results])
         return self._wrap(Packed(parts)), np.repeat(np.arange(len(self)), counts)
 
-    def largest_component(self: Self, connectivity: int = 8, num_threads: int = 1) -> Self:
+    def largest_component(self: Self, connectivity: int = 8, *, num_threads: int = 1) -> Self:
         """Keep of each mask the connected component with the most pixels.
 
         Parameters
@@ -129,7 +129,7 @@ class Analysis(StoredMask):
         """
         return measure.centroid(self._packed)
 
-    def contains(self, points: npt.ArrayLike, num_threads: int = 1) -> npt.NDArray[np.bool_]:
+    def contains(self, points: npt.ArrayLike, *, num_threads: int = 1) -> npt.NDArray[np.bool_]:
         """Tell which points lie in which masks.
 
         Parameters

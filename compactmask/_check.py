@@ -287,6 +287,14 @@ def whole(value: Any, name: str, most: int) -> int:
     return min(found, most)
 
 
+def part(value: Any, name: str) -> None:
+    """Refuse what is not a number from 0 to 1."""
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value}, expected 0 to 1")
+
+
 def choice(value: Any, name: str, choices: Sequence[Any]) -> int:
     """Return the index of a value among those that an argument can have."""
     if not isinstance(value, (str, int, np.integer)) or value not in choices:

@@ -12,7 +12,7 @@ import supervision as sv
 from compactmask import _check
 from compactmask._kernels import coco_string, dense
 from compactmask._storage import StoredMask
-from compactmask.packed import Packed
+from compactmask._threads import each_range, join
 
 Self = TypeVar("Self", bound="Construction")
 
@@ -46,6 +46,8 @@ class Construction(StoredMask):
         masks: npt.ArrayLike,
         xyxy: npt.ArrayLike | None = None,
         image_shape: tuple[int, int] | None = None,
+        *,
+        num_threads: int = 1,
     ) -> Self:
         """Pack full frames.
 
@@ -60,6 +62,8 @@ class Construction(StoredMask):
             gives an empty 1x1 crop. Without boxes the crops are tight and no pixel is lost.
         image_shape : tuple of int, optional
             ``(H, W)``; needed only where there are no masks.
+        num_threads : int
+            Threads that share the masks.
 
         Raises
         ------
@@ -83,7 +87,11 @@ class Construction(StoredMask):
         if len(frames) == 0:
             return cls.empty(shape)
         boxes = None if xyxy is None else _check.boxes(xyxy, len(frames), shape)
-        return cls._wrap(Packed(dense.pack(frames, boxes)))
+
+        def pack(first: int, last: int) -> bytes:
+            return dense.pack(frames[first:last], None if boxes is None else boxes[first:last])
+
+        return cls._wrap(join(each_range(pack, len(frames), num_threads)))
 
     @classmethod
     def from_coco_rle(
@@ -91,6 +99,8 @@ class Construction(StoredMask):
         rles: Sequence[Mapping[str, Any]],
         xyxy: npt.ArrayLike | None = None,
         image_shape: tuple[int, int] | None = None,
+        *,
+        num_threads: int = 1,
     ) -> Self:
         """Pack COCO RLEs of full images, without decoding a pixel.
 
@@ -104,6 +114,8 @@ class Construction(StoredMask):
             is lost.
         image_shape : tuple of int, optional
             ``(H, W)``; needed only where there are no RLEs.
+        num_threads : int
+            Threads that share the masks.
 
         Raises
         ------
@@ -121,7 +133,12 @@ class Construction(StoredMask):
         """
         counts, shape = _check.coco_rles(rles, image_shape)
         boxes = None if xyxy is None else _check.boxes(xyxy, len(counts), shape)
-        return cls._wrap(Packed(coco_string.pack(shape, counts, boxes)))
+
+        def pack(first: int, last: int) -> bytes:
+            chosen = None if boxes is None else boxes[first:last]
+            return coco_string.pack(shape, counts[first:last], chosen)
+
+        return cls._wrap(join(each_range(pack, len(counts), num_threads)))
 
     @classmethod
     def from_supervision(cls: type[Self], mask: sv.CompactMask) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import supervision as sv
 from compactmask import _check
 from compactmask._kernels import coco_string, dense
 from compactmask._storage import StoredMask
+from compactmask._threads import each_part, each_range
 from compactmask.packed import Packed
 
 BoolArray = npt.NDArray[np.bool_]
@@ -34,7 +36,7 @@ class Export(StoredMask):
             self._rles, self._crop_shapes.copy(), self._offsets.copy(), self.image_shape
         )
 
-    def to_coco_rle(self, compressed: bool = True) -> list[dict[str, Any]]:
+    def to_coco_rle(self, compressed: bool = True, *, num_threads: int = 1) -> list[dict[str, Any]]:
         """Return every mask as a COCO RLE of the full image.
 
         Parameters
@@ -42,6 +44,8 @@ class Export(StoredMask):
         compressed : bool
             Counts as a string, byte for byte what pycocotools writes, else as a list of
             run lengths, background first, column-major.
+        num_threads : int
+            Threads that share the masks.
 
         Returns
         -------
@@ -59,20 +63,19 @@ class Export(StoredMask):
         [0, 1, 3, 1, 3, 1]
         """
         height, width = self.image_shape
-        counts = (
-            coco_string.strings(self._packed)
-            if compressed
-            else [run.tolist() for run in coco_string.counts(self._packed)]
-        )
-        return [{"size": [height, width], "counts": item} for item in counts]
+        write: Callable[[bytes], list[Any]] = coco_string.strings if compressed else _lists
+        parts = each_part(write, [self._packed], num_threads)
+        return [{"size": [height, width], "counts": item} for part in parts for item in part]
 
-    def to_dense(self, out: BoolArray | None = None) -> BoolArray:
+    def to_dense(self, out: BoolArray | None = None, *, num_threads: int = 1) -> BoolArray:
         """Decode every mask into a full frame.
 
         Parameters
         ----------
         out : ndarray of bool, shape (n, H, W), optional
             Where to; C-contiguous. A buffer that is used again saves most of the time.
+        num_threads : int
+            Threads that share the masks.
 
         Returns
         -------
@@ -92,7 +95,12 @@ class Export(StoredMask):
         else:
             frames = _check.frames_out(out, self.shape)
             frames[:] = 0
-        dense.decode(self._packed, np.arange(len(self), dtype=np.int64), frames)
+        packed = self._packed
+
+        def decode(first: int, last: int) -> None:
+            dense.decode(packed, np.arange(first, last, dtype=np.int64), frames[first:last])
+
+        each_range(decode, len(self), num_threads)
         return out
 
     def crop(self, index: int) -> BoolArray:
@@ -118,13 +126,17 @@ class Export(StoredMask):
         storage = self._storage  # the property would take a tenth of the time of a small mask
         return dense.crop(storage if type(storage) is Packed else self._packed, index)
 
-    def crops(self, indices: npt.ArrayLike | slice | None = None) -> list[BoolArray]:
+    def crops(
+        self, indices: npt.ArrayLike | slice | None = None, *, num_threads: int = 1
+    ) -> list[BoolArray]:
         """Decode the crops of several masks.
 
         Parameters
         ----------
         indices : slice or array_like of int or bool, optional
             Which, in that order; all of them without.
+        num_threads : int
+            Threads that share the masks.
 
         Returns
         -------
@@ -139,4 +151,13 @@ class Export(StoredMask):
         [(3, 4), (3, 4)]
         """
         chosen = _check.indices(slice(None) if indices is None else indices, len(self))
-        return dense.crops(self._packed, chosen)
+        packed = self._packed
+
+        def decode(first: int, last: int) -> list[BoolArray]:
+            return dense.crops(packed, chosen[first:last])
+
+        return [crop for part in each_range(decode, len(chosen), num_threads) for crop in part]
+
+
+def _lists(block: bytes) -> list[list[int]]:
+    return [counts.tolist() for counts in coco_string.counts(block)]

@@ -22,7 +22,7 @@ class Geometry(StoredMask):
 
     __slots__ = ()
 
-    def repack(self: Self, num_threads: int = 1) -> Self:
+    def repack(self: Self, *, num_threads: int = 1) -> Self:
         """Shrink every crop to its True pixels.
 
         Parameters
@@ -47,7 +47,7 @@ class Geometry(StoredMask):
         return self._wrap(map_blocks(geometry.tighten, [self._packed], num_threads))
 
     def with_offset(
-        self: Self, dx: int, dy: int, new_image_shape: tuple[int, int], num_threads: int = 1
+        self: Self, dx: int, dy: int, new_image_shape: tuple[int, int], *, num_threads: int = 1
     ) -> Self:
         """Move every mask into another image.
 
@@ -73,9 +73,9 @@ class Geometry(StoredMask):
         >>> mask.with_offset(10, 20, (40, 40)).bbox_xyxy.tolist()
         [[10, 20, 11, 21]]
         """
-        return self._moved(int(dx), int(dy), new_image_shape, num_threads)
+        return self._moved(operator.index(dx), operator.index(dy), new_image_shape, num_threads)
 
-    def window(self: Self, xyxy: npt.ArrayLike, num_threads: int = 1) -> Self:
+    def window(self: Self, xyxy: npt.ArrayLike, *, num_threads: int = 1) -> Self:
         """Cut a box out of the image.
 
         Parameters
@@ -116,6 +116,7 @@ class Geometry(StoredMask):
     def pad(
         self: Self,
         pad_width: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]],
+        *,
         num_threads: int = 1,
     ) -> Self:
         """Add False pixels around the image.
@@ -167,7 +168,7 @@ class Geometry(StoredMask):
         return self._wrap(map_blocks(kernel, [self._packed], num_threads))
 
     def flip(
-        self: Self, direction: Literal["horizontal", "vertical"], num_threads: int = 1
+        self: Self, direction: Literal["horizontal", "vertical"], *, num_threads: int = 1
     ) -> Self:
         """Mirror the image.
 
@@ -203,7 +204,7 @@ class Geometry(StoredMask):
         is_horizontal = direction == "horizontal"
         return self._turned(False, is_horizontal, not is_horizontal, num_threads)
 
-    def rot90(self: Self, k: int = 1, num_threads: int = 1) -> Self:
+    def rot90(self: Self, k: int = 1, *, num_threads: int = 1) -> Self:
         """Turn the image counter-clockwise, as `numpy.rot90` does with each frame.
 
         Parameters
@@ -229,7 +230,7 @@ class Geometry(StoredMask):
         turns = operator.index(k) % 4
         return self._turned(turns % 2 == 1, turns >= 2, turns in (1, 2), num_threads)
 
-    def transpose(self: Self, num_threads: int = 1) -> Self:
+    def transpose(self: Self, *, num_threads: int = 1) -> Self:
         """Exchange rows and columns of the image, as ``frame.T``.
 
         Parameters
@@ -256,7 +257,7 @@ class Geometry(StoredMask):
         kernel = partial(turn.turn, transpose=transpose, flip_x=flip_x, flip_y=flip_y)
         return self._wrap(map_blocks(kernel, [self._packed], num_threads))
 
-    def resize(self: Self, new_image_shape: tuple[int, int], num_threads: int = 1) -> Self:
+    def resize(self: Self, new_image_shape: tuple[int, int], *, num_threads: int = 1) -> Self:
         """Scale image and masks to another resolution.
 
         Parameters

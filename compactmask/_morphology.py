@@ -31,7 +31,9 @@ class Morphology(StoredMask):
 
     __slots__ = ()
 
-    def dilate(self: Self, radius: int = 1, element: str = "square", num_threads: int = 1) -> Self:
+    def dilate(
+        self: Self, radius: int = 1, element: str = "square", *, num_threads: int = 1
+    ) -> Self:
         """Add every pixel that an element around a True pixel covers.
 
         Parameters
@@ -39,7 +41,8 @@ class Morphology(StoredMask):
         radius : int
             How far the element reaches, in pixels; 0 changes nothing.
         element : {"square", "cross", "disk"}
-            Its shape, as the class says.
+            Its shape, ``2 * radius + 1`` pixels to the side: all of them; the middle row and
+            column; or those with ``x**2 + y**2 <= radius**2``.
         num_threads : int
             Threads that share the masks.
 
@@ -70,7 +73,9 @@ class Morphology(StoredMask):
         reach, shape = _reach(radius, self.image_shape), _check.choice(element, "element", ELEMENTS)
         return self._mapped(lambda block: morphology.dilate(block, reach, shape), num_threads)
 
-    def erode(self: Self, radius: int = 1, element: str = "square", num_threads: int = 1) -> Self:
+    def erode(
+        self: Self, radius: int = 1, element: str = "square", *, num_threads: int = 1
+    ) -> Self:
         """Keep the pixels around which an element covers True pixels only.
 
         Parameters
@@ -101,7 +106,9 @@ class Morphology(StoredMask):
         reach, shape = _reach(radius, self.image_shape), _check.choice(element, "element", ELEMENTS)
         return self._mapped(lambda block: morphology.erode(block, reach, shape, True), num_threads)
 
-    def opening(self: Self, radius: int = 1, element: str = "square", num_threads: int = 1) -> Self:
+    def opening(
+        self: Self, radius: int = 1, element: str = "square", *, num_threads: int = 1
+    ) -> Self:
         """Erode, then dilate: what is too thin for the element goes.
 
         Parameters
@@ -135,7 +142,9 @@ class Morphology(StoredMask):
 
         return self._mapped(kernel, num_threads)
 
-    def closing(self: Self, radius: int = 1, element: str = "square", num_threads: int = 1) -> Self:
+    def closing(
+        self: Self, radius: int = 1, element: str = "square", *, num_threads: int = 1
+    ) -> Self:
         """Dilate, then erode: gaps too thin for the element are filled.
 
         Parameters
@@ -170,7 +179,7 @@ class Morphology(StoredMask):
 
         return self._mapped(kernel, num_threads)
 
-    def fill_holes(self: Self, num_threads: int = 1) -> Self:
+    def fill_holes(self: Self, *, num_threads: int = 1) -> Self:
         """Fill the background that a mask encloses.
 
         Parameters
@@ -202,7 +211,7 @@ class Morphology(StoredMask):
         return self._mapped(holes.fill_holes, num_threads)
 
     def remove_small(
-        self: Self, min_area: int, connectivity: int = 8, num_threads: int = 1
+        self: Self, min_area: int, connectivity: int = 8, *, num_threads: int = 1
     ) -> Self:
         """Drop connected components of few pixels.
 

@@ -32,6 +32,7 @@ class Polygons(StoredMask):
         polygons: Sequence[Sequence[npt.ArrayLike]],
         image_shape: tuple[int, int],
         rule: Literal["coco", "fill", "evenodd"] = "coco",
+        *,
         num_threads: int = 1,
     ) -> Self:
         """Draw polygons.
@@ -104,7 +105,7 @@ class Polygons(StoredMask):
 
         return cls._wrap(join(each_range(draw, len(masks) - 1, num_threads)))
 
-    def to_polygons(self, num_threads: int = 1) -> list[list[npt.NDArray[np.int32]]]:
+    def to_polygons(self, *, num_threads: int = 1) -> list[list[npt.NDArray[np.int32]]]:
         """Trace the outlines of every mask along the sides of its pixels.
 
         Parameters

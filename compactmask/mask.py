@@ -19,6 +19,7 @@ from compactmask._geometry import Geometry
 from compactmask._kernels import block, dense, geometry, measure
 from compactmask._labels import Labels
 from compactmask._morphology import Morphology
+from compactmask._operand import packed_of
 from compactmask._polygons import Polygons
 from compactmask.errors import ShapeMismatchError
 from compactmask.packed import Packed
@@ -236,6 +237,8 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         ------
         ShapeMismatchError
             If there is none, or image shapes differ.
+        TypeError
+            If one is an array, or anything else.
 
         Examples
         --------
@@ -247,7 +250,7 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         """
         if len(masks_list) == 0:
             raise ShapeMismatchError("Cannot merge an empty list of CompactMask objects.")
-        parts = [CompactMask.from_supervision(mask)._packed for mask in masks_list]
+        parts = [packed_of(mask, f"set {i}") for i, mask in enumerate(masks_list)]
         shape = parts[0].image_shape
         for i, part in enumerate(parts):
             if part.image_shape != shape:

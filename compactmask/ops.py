@@ -25,7 +25,7 @@ SINGLE_PRECISION_PIXELS = 2**24
 
 
 def intersection_area(
-    a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1
+    a: sv.CompactMask, b: sv.CompactMask, *, num_threads: int = 1
 ) -> npt.NDArray[np.int64]:
     """Count the pixels that each mask of one set shares with each of another.
 
@@ -75,6 +75,7 @@ def mask_iou(
     a: sv.CompactMask,
     b: sv.CompactMask,
     iscrowd: npt.ArrayLike | None = None,
+    *,
     num_threads: int = 1,
 ) -> npt.NDArray[np.float64]:
     """Divide the intersection of each two masks by their union.
@@ -123,14 +124,12 @@ def mask_iou(
            [0.2 , 1.  ]])
     """
     first, second = _two_sets(a, b)
-    is_crowd = None
-    if iscrowd is not None:
-        crowds = _check.column(iscrowd, "iscrowd", second.n, "bui", "bools or integers")
-        is_crowd = (crowds != 0).view(np.uint8)
-    return matrix("iou", first, second, num_threads, is_crowd)
+    return matrix("iou", first, second, num_threads, _crowds(iscrowd, second.n))
 
 
-def mask_ioa(a: sv.CompactMask, b: sv.CompactMask, num_threads: int = 1) -> npt.NDArray[np.float64]:
+def mask_ioa(
+    a: sv.CompactMask, b: sv.CompactMask, *, num_threads: int = 1
+) -> npt.NDArray[np.float64]:
     """Divide the intersection of each two masks by the area of the first.
 
     Parameters
@@ -178,6 +177,8 @@ def boundary_iou(
     a: sv.CompactMask,
     b: sv.CompactMask,
     dilation_ratio: float = 0.02,
+    iscrowd: npt.ArrayLike | None = None,
+    *,
     num_threads: int = 1,
 ) -> npt.NDArray[np.float64]:
     """Compute Boundary IoU: that of the pixels of each two masks that are near their borders.
@@ -189,6 +190,8 @@ def boundary_iou(
     dilation_ratio : float
         How far the boundary goes inside, as a part of the image's diagonal: at least one
         pixel, rounded half to even. The image's own sides are a border too.
+    iscrowd : array_like of bool or int, shape (m,), optional
+        Masks of `b` with which the union is the boundary of ``a[i]`` alone, as in `mask_iou`.
     num_threads : int
         Threads that take a part of the masks each.
 
@@ -201,9 +204,9 @@ def boundary_iou(
     Raises
     ------
     ShapeMismatchError
-        If the image shapes differ.
+        If the image shapes differ, or `iscrowd` does not have an entry for each mask of `b`.
     TypeError
-        If `a` or `b` is an array.
+        If `a` or `b` is an array, or `iscrowd` not of bools or integers.
     ValueError
         If `dilation_ratio` is not a number from 0 to 1, or `num_threads` is below 1.
 
@@ -215,16 +218,14 @@ def boundary_iou(
     Examples
     --------
     >>> import numpy as np
-    >>> from compactmask import CompactMask, boundary_iou
-    >>> from compactmask import mask_iou
+    >>> from compactmask import CompactMask, boundary_iou, mask_iou
     >>> frames = np.zeros((2, 9, 9), bool)
     >>> frames[0, :8, :8] = frames[1, 2:6, 2:6] = True
     >>> mask = CompactMask.from_dense(frames)
     >>> float(mask_iou(mask, mask)[0, 1]), float(boundary_iou(mask, mask)[0, 1])
     (0.25, 0.0)
     """
-    if not 0 <= dilation_ratio <= 1:
-        raise ValueError(f"dilation_ratio is {dilation_ratio}, expected 0 to 1")
+    _check.part(dilation_ratio, "dilation_ratio")
     first, second = _two_sets(a, b)
     height, width = first.image_shape
     distance = max(1, round(dilation_ratio * float(np.sqrt(height**2 + width**2))))
@@ -235,7 +236,7 @@ def boundary_iou(
 
     one = map_blocks(edge, [first], num_threads)
     other = one if second is first else map_blocks(edge, [second], num_threads)
-    return matrix("iou", one, other, num_threads)
+    return matrix("iou", one, other, num_threads, _crowds(iscrowd, second.n))
 
 
 def mask_nms(
@@ -301,8 +302,7 @@ def mask_nms(
     if class_id is not None:
         classes = _check.column(class_id, "class_id", packed.n, "bui", "integers")
         classes = np.ascontiguousarray(classes, np.int64)
-    if not 0 <= iou_threshold <= 1:
-        raise ValueError(f"iou_threshold is {iou_threshold}, expected 0 to 1")
+    _check.part(iou_threshold, "iou_threshold")
     if metric not in get_args(Metric):
         raise ValueError(f"metric is {metric!r}, expected 'iou' or 'ios'")
     height, width = packed.image_shape
@@ -315,3 +315,11 @@ def _two_sets(a: sv.CompactMask, b: sv.CompactMask) -> tuple[Packed, Packed]:
     """Return the storage of two sets of one image; one object where both are the same."""
     first = packed_of(a, "a")
     return first, first if b is a else packed_of(b, "b", first.image_shape)
+
+
+def _crowds(iscrowd: npt.ArrayLike | None, n: int) -> npt.NDArray[np.uint8] | None:
+    """Return which of n masks are crowds, None where nobody says."""
+    if iscrowd is None:
+        return None
+    column = _check.column(iscrowd, "iscrowd", n, "bui", "bools or integers")
+    return np.asarray(column != 0, np.uint8)

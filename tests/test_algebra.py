@@ -399,3 +399,23 @@ def peak_bytes():
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def test_numpy_refuses_an_array_beside_a_mask_wherever_it_stands():
+    mask = CompactMask.from_dense(np.eye(3, dtype=bool)[None])
+    array = mask.to_dense()
+    message = "operand is an ndarray, expected a CompactMask: call CompactMask.from_dense"
+    for ufunc in (np.bitwise_or, np.bitwise_and, np.bitwise_xor, np.subtract):
+        with pytest.raises(TypeError, match=f"left {message}"):
+            ufunc(array, mask)
+        with pytest.raises(TypeError, match=f"right {message}"):
+            ufunc(mask, array)
+
+
+def test_numpy_computes_with_the_frames_of_masks():
+    mask = CompactMask.from_dense(np.eye(3, dtype=bool)[None])
+    array = mask.to_dense()
+    assert np.array_equal(np.logical_or(mask, ~mask), np.ones((1, 3, 3), bool))
+    assert np.array_equal(np.add(array, 1, where=mask, out=np.zeros((1, 3, 3), int)), 2 * array)
+    with pytest.raises(TypeError, match="out is a CompactMask, expected an array"):
+        np.logical_or(mask, mask, out=mask)

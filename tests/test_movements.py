@@ -136,7 +136,7 @@ def test_threads_give_what_one_gives(n):
     mask = CompactMask.from_dense(frames, image_shape=(40, 50))
     calls = [
         lambda t: mask.flip("horizontal", num_threads=t),
-        lambda t: mask.flip("vertical", t),
+        lambda t: mask.flip("vertical", num_threads=t),
         lambda t: mask.rot90(3, num_threads=t),
         lambda t: mask.transpose(num_threads=t),
         lambda t: mask.pad(3, num_threads=t),

@@ -7,6 +7,7 @@ import pytest
 from blocks import pack
 from strategies import silhouettes
 
+from compactmask import CompactMask
 from compactmask._kernels import geometry
 from compactmask._threads import each_part, map_blocks
 from compactmask.errors import InvalidMaskError
@@ -22,6 +23,25 @@ def masks():
 @pytest.mark.parametrize("num_threads", [1, 2, 3, 50])
 def test_every_number_of_threads_gives_the_same_block(masks, num_threads):
     assert map_blocks(geometry.tighten, [masks], num_threads) == geometry.tighten(masks)
+
+
+def test_constructors_and_exports_give_the_same_with_threads(masks):
+    one = CompactMask._wrap(masks)
+    frames, rles = one.to_dense(), one.to_coco_rle()
+    boxes = np.array([[1, 2, 30, 31]] * 23)
+    for calls in (
+        lambda t: one.to_dense(num_threads=t).tobytes(),
+        lambda t: one.to_dense(np.ones_like(frames), num_threads=t).tobytes(),
+        lambda t: one.to_coco_rle(num_threads=t),
+        lambda t: one.to_coco_rle(compressed=False, num_threads=t),
+        lambda t: [crop.tobytes() for crop in one.crops([5, 3, 3, 22], num_threads=t)],
+        lambda t: CompactMask.from_dense(frames, num_threads=t)._packed,
+        lambda t: CompactMask.from_dense(frames, boxes, num_threads=t)._packed,
+        lambda t: CompactMask.from_coco_rle(rles, num_threads=t)._packed,
+        lambda t: CompactMask.from_coco_rle(rles, boxes, num_threads=t)._packed,
+    ):
+        assert calls(1) == calls(3)
+    assert one.to_dense(num_threads=3).tobytes() == frames.tobytes()
 
 
 def test_results_come_in_the_order_of_the_masks(masks):

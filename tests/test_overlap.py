@@ -128,6 +128,9 @@ def test_boundary_iou_is_that_of_the_authors_code(case, ratio):
     assert np.array_equal(cm.boundary_iou(*case, dilation_ratio=ratio), expected)
     if ratio == 0.02:
         assert np.array_equal(cm.boundary_iou(*case), expected)
+    crowds = np.arange(len(b)) % 2
+    whole = areas[0][:, None] + np.where(crowds, 0, areas[1] - shared)
+    assert np.array_equal(cm.boundary_iou(*case, ratio, crowds), divide(shared, whole))
 
 
 def large_noise(n=20, side=900, seed=0):
@@ -146,10 +149,10 @@ def test_sets_that_fill_several_tiles_give_what_their_frames_give():
     expected = (flat @ flat.T).astype(np.int64)
     mask = CompactMask.from_dense(frames)
     for threads in (1, 3):
-        assert np.array_equal(cm.intersection_area(mask, mask, threads), expected)
-        found = cm.intersection_area(mask, mask[5:9], threads)
+        assert np.array_equal(cm.intersection_area(mask, mask, num_threads=threads), expected)
+        found = cm.intersection_area(mask, mask[5:9], num_threads=threads)
         assert np.array_equal(found, expected[:, 5:9])
-        found = cm.intersection_area(mask[5:9], mask, threads)
+        found = cm.intersection_area(mask[5:9], mask, num_threads=threads)
         assert np.array_equal(found, expected[5:9])
 
 

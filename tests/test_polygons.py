@@ -213,7 +213,7 @@ def test_too_many_crossings_are_refused_by_mask_on_any_thread(rule):
     polygons = [[SQUARE]] * 9 + [[zigzag]]
     for threads in (1, 3):
         with pytest.raises(InvalidMaskError, match=r"^mask 9: its outlines cross .* expected at"):
-            CompactMask.from_polygons(polygons, (side, side), rule, threads)
+            CompactMask.from_polygons(polygons, (side, side), rule, num_threads=threads)
 
 
 @pytest.mark.parametrize("rule", RULES)
