@@ -187,7 +187,7 @@ def panoptic_colours(colours: Any) -> npt.NDArray[np.uint8]:
 
 def mask_ids(ids: Any, n: int) -> npt.NDArray[Any]:
     """Return an id for each of n masks: integers or bools, none twice and none 0."""
-    found = np.asarray(ids)
+    found = np.array(ids)
     if found.shape != (n,):
         raise ShapeMismatchError(f"ids have shape {found.shape}, expected ({n},)")
     if n == 0 and found.dtype.kind == "f":  # an empty list

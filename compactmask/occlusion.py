@@ -67,7 +67,7 @@ def _permutation(order: npt.ArrayLike | None, n: int) -> npt.NDArray[np.int64]:
     """Return `order` as indices of `n` masks, each once."""
     if order is None:
         return np.arange(n)
-    indices = np.asarray(order)
+    indices = np.array(order)  # a copy: nobody changes it once it is checked
     if indices.shape != (n,):
         raise ShapeMismatchError(f"order has shape {indices.shape}, expected ({n},)")
     if n == 0:
@@ -78,8 +78,9 @@ def _permutation(order: npt.ArrayLike | None, n: int) -> npt.NDArray[np.int64]:
     if wrong.size:
         i = wrong[0]
         raise ValueError(f"order[{i}] is {indices[i]}, expected 0 to {n - 1}")
-    times = np.bincount(indices.astype(np.int64), minlength=n)
+    indices = indices.astype(np.int64)
+    times = np.bincount(indices, minlength=n)
     if times.max() > 1:
         i = int(times.argmax())
         raise ValueError(f"order has index {i} {times[i]} times, expected each of {n} once")
-    return indices.astype(np.int64)
+    return indices

@@ -253,8 +253,8 @@ def mask_nms(
     masks : supervision.CompactMask
         ``n`` masks of one image.
     scores : array_like of numbers, shape (n,)
-        The higher one is better. Equal ones stand in the order of ``scores.argsort()[::-1]``,
-        as in supervision.
+        The higher one is better. Equal ones stand in the order of ``argsort()[::-1]`` of
+        float64, as in supervision.
     iou_threshold : float
         From 0 to 1. A mask is dropped where its overlap with one that is kept is above it.
     class_id : array_like of int, shape (n,), optional
@@ -294,7 +294,7 @@ def mask_nms(
     array([False,  True,  True])
     """
     packed = packed_of(masks, "masks")
-    values = _check.column(scores, "scores", packed.n, "buif", "numbers")
+    values = _check.column(scores, "scores", packed.n, "buif", "numbers").astype(np.float64)
     if np.isnan(values).any():
         i = int(np.isnan(values).argmax())
         raise ValueError(f"score {i} is NaN, expected a number")

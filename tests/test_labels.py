@@ -1,5 +1,6 @@
 """Label images to masks and back: a mask is where the image has its id."""
 
+import time
 import tracemalloc
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import clouds, shapes, silhouettes, stacks
 
-from compactmask import CompactMask
+import compactmask as cm
+from compactmask import CompactMask, _check, occlusion
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
 
 DTYPES = [np.dtype(kind) for kind in "bBhHiIqQ?"]
@@ -316,3 +318,32 @@ two = CompactMask.from_dense(np.eye(2, dtype=bool).reshape(2, 1, 2))
 def test_what_cannot_be_done_is_said(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_ids_that_were_made_to_collide_cost_no_more_than_others():
+    """Multiples of a known factor are the worst that an attacker could choose, were it fixed."""
+    golden = 0x9E3779B97F4A7C15
+    inverse = pow(golden, -1, 1 << 64)
+    n = 20_000
+    hostile = np.array([i * inverse % (1 << 64) for i in range(1, n + 1)], np.uint64)
+    plain = np.random.default_rng(0).integers(1, 1 << 63, n).astype(np.uint64)
+    took = []
+    for ids in (plain, hostile):
+        rounds = []
+        for _ in range(3):
+            begin = time.thread_time()
+            masks = CompactMask.from_label_image(ids.reshape(-1, 200))
+            rounds.append(time.thread_time() - begin)
+        assert len(masks) == n
+        took.append(min(rounds))
+    assert took[1] < 10 * took[0]
+
+
+def test_ids_and_orders_are_copied_before_they_are_checked():
+    masks = CompactMask.from_dense(np.ones((3, 2, 2), bool))
+    ids = np.array([5, 6, 7])
+    assert _check.mask_ids(ids, 3) is not ids
+    assert not np.shares_memory(_check.mask_ids(ids, 3), ids)
+    order = np.arange(3)
+    assert not np.shares_memory(occlusion._permutation(order, 3), order)
+    assert cm.occlude(masks, order).area.tolist() == [0, 0, 4]

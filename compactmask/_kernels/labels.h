@@ -93,10 +93,12 @@ static ptrdiff_t first_taken(const void *line, ptrdiff_t begin, ptrdiff_t end, i
     return x;
 }
 
-/* Where a table of 2^bits places looks first for a value. */
+/* Drawn anew by every process, so that nobody can make an image whose ids all collide. */
+static uint64_t hash_factor;
+
+/* Where a table of 2^bits places looks first for a value: M. Dietzfelbinger et al., A reliable
+   randomized algorithm for the closest-pair problem, 1997 (multiply and shift). */
 static inline size_t place_of(uint64_t value, int bits)
 {
-    value ^= value >> 32;
-    value *= 0x9E3779B97F4A7C15u;
-    return (size_t)(value >> (64 - bits));
+    return (size_t)(value * hash_factor >> (64 - bits));
 }

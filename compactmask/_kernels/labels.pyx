@@ -16,6 +16,8 @@ from cpython.buffer cimport (
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
+import secrets
+
 import numpy as np
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
@@ -26,6 +28,7 @@ from compactmask._kernels.turn cimport Transposer
 
 cdef extern from "labels.h":
     void choose_labels()
+    uint64_t hash_factor
     void find_changes(
         const void* line, Py_ssize_t n, int size, uint8_t* changed
     ) noexcept nogil
@@ -46,6 +49,7 @@ cdef extern from "labels.h":
     size_t place_of(uint64_t value, int bits) noexcept nogil
 
 choose_labels()
+hash_factor = secrets.randbits(64) | 1
 
 cdef enum:
     FIRST_BITS = 10             # of the table's size
