@@ -71,6 +71,8 @@ class Construction(StoredMask):
             If masks, boxes and image do not fit together.
         InvalidMaskError
             If a box is not finite or an image side not 1 to 1,048,576.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -123,6 +125,8 @@ class Construction(StoredMask):
             If counts are malformed or do not cover the image; the message names the mask.
         ShapeMismatchError
             If sizes differ or boxes are not ``(n, 4)``.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------

@@ -52,6 +52,11 @@ class Export(StoredMask):
         list of dict
             ``{"size": [H, W], "counts": ...}``.
 
+        Raises
+        ------
+        ValueError
+            If `num_threads` is below 1.
+
         Examples
         --------
         >>> import numpy as np
@@ -81,6 +86,15 @@ class Export(StoredMask):
         -------
         ndarray of bool, shape (n, H, W)
             `out`, or a new array.
+
+        Raises
+        ------
+        TypeError
+            If `out` is no array of bool.
+        ShapeMismatchError
+            If `out` has another shape, or is not C-contiguous and writeable.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -142,6 +156,13 @@ class Export(StoredMask):
         -------
         list of ndarray of bool, each (h, w)
             Their pixels.
+
+        Raises
+        ------
+        IndexError
+            If there is no such mask.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------

@@ -35,6 +35,11 @@ class Geometry(StoredMask):
         CompactMask
             The same pixels; a mask without any has a 1x1 crop at its old origin.
 
+        Raises
+        ------
+        ValueError
+            If `num_threads` is below 1.
+
         Examples
         --------
         >>> import numpy as np
@@ -64,6 +69,15 @@ class Geometry(StoredMask):
         -------
         CompactMask
             Crops are cut at the image's sides; a mask wholly outside has an empty 1x1 crop.
+
+        Raises
+        ------
+        TypeError
+            If `dx` or `dy` is no integer.
+        InvalidMaskError
+            If a side of the new image is not 1 to 1,048,576.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -99,6 +113,8 @@ class Geometry(StoredMask):
             If the box is inverted, has a fraction or NaN, or a side above 1,048,576.
         ShapeMismatchError
             If it is not four numbers.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -143,6 +159,8 @@ class Geometry(StoredMask):
             If `pad_width` has another form.
         TypeError
             If it is not of integers.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -187,7 +205,7 @@ class Geometry(StoredMask):
         Raises
         ------
         ValueError
-            If `direction` is something else.
+            If `direction` is something else, or `num_threads` is below 1.
 
         Examples
         --------
@@ -219,6 +237,13 @@ class Geometry(StoredMask):
         CompactMask
             In an image of ``(W, H)`` where `k` is odd. Crops move along.
 
+        Raises
+        ------
+        TypeError
+            If `k` is no integer.
+        ValueError
+            If `num_threads` is below 1.
+
         Examples
         --------
         >>> import numpy as np
@@ -242,6 +267,11 @@ class Geometry(StoredMask):
         -------
         CompactMask
             In an image of ``(W, H)``. Crops move along.
+
+        Raises
+        ------
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -272,6 +302,13 @@ class Geometry(StoredMask):
         CompactMask
             Pixel for pixel ``cv2.resize(frame, (W, H), interpolation=cv2.INTER_NEAREST)``. A
             crop that no new pixel looks into becomes an empty 1x1 crop.
+
+        Raises
+        ------
+        InvalidMaskError
+            If a side of the new image is not 1 to 1,048,576.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------

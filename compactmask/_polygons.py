@@ -77,7 +77,7 @@ class Polygons(StoredMask):
             short, or the edges of one mask cross more than 33,554,432 columns of pixels
             (``"fill"``: 16,777,216 rows); the message names mask and part.
         ValueError
-            If there is no such rule.
+            If there is no such rule, or `num_threads` is below 1.
 
         See Also
         --------
@@ -124,6 +124,11 @@ class Polygons(StoredMask):
             outline (8-connected), holes that do so have one each (4-connected). Outlines are
             sorted by their leftmost, then topmost corner and start there. A mask without pixels
             has none.
+
+        Raises
+        ------
+        ValueError
+            If `num_threads` is below 1.
 
         See Also
         --------

@@ -34,6 +34,12 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
     block of bytes holds every mask, as formats/ENCODING.md describes it. A set that comes from
     a file reads its bytes when a mask is used; counts, boxes and areas need none.
 
+    Operations take all masks at once and never make a full frame of one: ``|``, ``&``, ``-``, ``^``
+    (with as many masks, or with one) and ``~``, geometry, morphology, components, polygons and
+    label images; `compactmask.mask_iou` and its neighbours compare two sets. Coordinates are
+    x, y with (0, 0) at the top left, boxes are inclusive. Results that are new pixels have tight
+    crops, one without a True pixel is 1x1; what only moves keeps its crop.
+
     Parameters
     ----------
     rles : sequence of array_like of int
