@@ -18,7 +18,7 @@ debug:          ## the whole suite on a build that checks bounds and overflow, i
 oldest:         ## what supervision does with our masks, on the oldest release of it that is supported
 	$(PYTHON) -m venv build/oldest-venv
 	build/oldest-venv/bin/python -m pip install --quiet ".[test]" "supervision==$(OLDEST_SUPERVISION)"
-	build/oldest-venv/bin/pytest tests/test_supervision_surface.py tests/test_mask_supervision.py tests/test_install.py
+	build/oldest-venv/bin/pytest tests/test_supervision_surface.py tests/test_mask_supervision.py tests/test_install.py tests/test_nms.py tests/test_overlap.py
 
 lint:           ## style, unused names, docstrings
 	$(PYTHON) -m ruff check .

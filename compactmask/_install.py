@@ -41,7 +41,9 @@ def install() -> None:
     ``InferenceSlicer(compact_masks=True)`` and ``DetectionsSmoother``, and in
     ``supervision.CompactMask.from_dense``, ``from_coco_rle`` and ``merge``. Mask IoU, and with it
     NMS, soft NMS, NMM and the metrics on masks, the union of merged masks and centroids are
-    computed by our kernels. Values stay what they were. Masks made before go on working.
+    computed by our kernels. Values stay what they were, and masks made before go on working. Only
+    what our constructors refuse becomes an error where supervision lets it pass: frames of another
+    size than ``image_shape``, more boxes than masks, an image without a pixel.
 
     It may be called any number of times, from any thread; `uninstall` takes it back. Without it
     nothing of supervision is changed.
@@ -63,13 +65,14 @@ def install() -> None:
         for name in ("from_dense", "from_coco_rle"):
             if name in vars(sv.CompactMask):
                 _methods[name] = vars(sv.CompactMask)[name], _constructor(name)
-        _methods["merge"] = vars(sv.CompactMask)["merge"], staticmethod(CompactMask.merge)
+        merge = vars(sv.CompactMask)["merge"]
+        _methods["merge"] = merge, staticmethod(_while_installed(CompactMask.merge, merge.__func__))
         for name, (_, ours) in _methods.items():
             setattr(sv.CompactMask, name, ours)
         for home, name, make in _REPLACED:
             theirs = vars(home).get(name)
             if theirs is not None:
-                ours = functools.wraps(theirs)(make(theirs))
+                ours = _while_installed(make(theirs), theirs)
                 _functions.append((theirs, ours))
                 _rebind(theirs, ours)
 
@@ -77,8 +80,9 @@ def install() -> None:
 def uninstall() -> None:
     """Give supervision back everything that `install` replaced.
 
-    Masks made meanwhile stay ours and go on working. What others have replaced since is left
-    as it is.
+    Masks made meanwhile stay ours and go on working, and a function of supervision that others
+    took meanwhile is supervision's own from now on. What others have replaced since is left as it
+    is.
 
     Examples
     --------
@@ -109,13 +113,23 @@ def _rebind(old: Function, new: Function) -> None:
                     setattr(module, attribute, new)
 
 
+def _while_installed(ours: Function, theirs: Function) -> Function:
+    """Make a function that is ours until `uninstall`, then theirs where others still hold it."""
+
+    @functools.wraps(theirs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return (ours if _methods else theirs)(*args, **kwargs)
+
+    return function
+
+
 def _constructor(name: str) -> Any:
     """Return a class method that makes our class where supervision's own was asked for."""
     theirs = vars(sv.CompactMask)[name]
 
     @functools.wraps(theirs.__func__)
     def construct(cls: type[sv.CompactMask], *args: Any, **kwargs: Any) -> Any:
-        if cls is sv.CompactMask:
+        if _methods and cls is sv.CompactMask:
             return getattr(CompactMask, name)(*args, **kwargs)
         return theirs.__func__(cls, *args, **kwargs)
 
@@ -192,19 +206,12 @@ def _suppression(theirs: Function) -> Function:
     return mask_non_max_suppression
 
 
-def _united(sets: list[sv.CompactMask]) -> CompactMask:
+def _united(masks_list: list[sv.CompactMask]) -> CompactMask:
     """Join all masks into one; the crop of one without a pixel is the first of the image."""
-    union = CompactMask.merge(sets).union()
+    union = CompactMask.merge(masks_list).union()
     if union.area[0]:
         return union
     return CompactMask([[1]], [[1, 1]], [[0, 0]], union.image_shape)
-
-
-def _union(theirs: Function) -> Function:
-    def _compact_mask_union(masks_list: list[sv.CompactMask]) -> CompactMask:
-        return _united(masks_list)
-
-    return _compact_mask_union
 
 
 def _grouping(theirs: Function) -> Function:
@@ -278,7 +285,7 @@ _REPLACED = [
     (iou_and_nms, "compact_mask_iou_batch", _iou_batch),
     (iou_and_nms, "mask_non_max_suppression", _suppression),
     (iou_and_nms, "_greedy_nmm_via_mask_candidate", _grouping),
-    (compact_mask, "_compact_mask_union", _union),
+    (compact_mask, "_compact_mask_union", lambda theirs: _united),
     (masks, "calculate_masks_centroids", _centroids),
 ]
 if not hasattr(compact_mask, "_compact_mask_union"):

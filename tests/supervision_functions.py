@@ -10,7 +10,6 @@ import supervision.metrics as metrics
 from supervision.metrics.core import MetricTarget
 from supervision.metrics.utils import object_size
 from supervision_scene import table
-from supervision_versions import VERSION
 
 FUNCTIONS, row = table()
 
@@ -73,18 +72,16 @@ for _metric in sv.OverlapMetric:
 row(
     "mask_iou_batch by no metric",
     lambda s: sv.mask_iou_batch(s.masks[:2], s.masks[:2], "nothing"),
-    fails=True,
 )
 row(
     "mask_iou_batch of other images",
     lambda s: sv.mask_iou_batch(s.masks, s.masks.with_offset(0, 0, (91, 130))),
-    fails=True,
 )
 
 row("calculate_masks_centroids", lambda s: sv.calculate_masks_centroids(s.masks))
-row("move_masks", lambda s: sv.move_masks(s.masks, np.array([3, -4]), (100, 95)), fails=True)
-row("mask_to_xyxy", lambda s: sv.mask_to_xyxy(s.masks), fails=True)
-row("resize_masks", lambda s: sv.detection.utils.masks.resize_masks(s.masks, 64), fails=True)
+row("move_masks", lambda s: sv.move_masks(s.masks, np.array([3, -4]), (100, 95)))
+row("mask_to_xyxy", lambda s: sv.mask_to_xyxy(s.masks))
+row("resize_masks", lambda s: sv.detection.utils.masks.resize_masks(s.masks, 64))
 row("contains_holes", lambda s: [sv.contains_holes(mask) for mask in s.masks])
 row(
     "contains_multiple_segments",
@@ -114,7 +111,6 @@ row("validate_mask", lambda s: sv.validators.validate_mask(s.masks, len(s.masks)
 row(
     "validate_mask of another length",
     lambda s: sv.validators.validate_mask(s.masks, 99),
-    fails=True,
 )
 
 
@@ -144,7 +140,7 @@ row(
         np.equal(s.masks, True),
     ],
 )
-row("np.sum", lambda s: np.sum(s.masks, axis=(1, 2)), fails=True)
+row("np.sum", lambda s: np.sum(s.masks, axis=(1, 2)))
 row("masks.sum", lambda s: [s.masks.sum(axis=axis) for axis in (None, 0, (1, 2), (0, 1, 2))])
 row(
     "len, shape, dtype, area",
@@ -196,11 +192,7 @@ def confused(**options):
 
 
 row("ConfusionMatrix of boxes", confused())
-row(
-    "ConfusionMatrix of masks",
-    confused(metric_target=MetricTarget.MASKS),
-    needs="metrics.detection._validate_masks" if VERSION < (0, 31) else "",
-)
+row("ConfusionMatrix of masks", confused(metric_target=MetricTarget.MASKS))
 row(
     "MeanAveragePrecision of old",
     lambda s: vars(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import supervision as sv
+from supervision_versions import is_here
 
 from compactmask import CompactMask
 
@@ -112,29 +113,25 @@ class Scene:
 class Row:
     name: str
     do: Callable
-    needs: str  # a name in supervision that some releases lack
+    needs: str  # a name of supervision_versions.NAMES, which some releases lack
     builds: bool  # supervision makes the masks of the result
-    fails: bool  # it is an error
     differs: str  # a row of supervision_versions.TABLE
 
     @property
     def missing(self):
         """Say what this release lacks."""
-        here = sv
-        for part in filter(None, self.needs.split(".")):
-            if not hasattr(here, part):
-                return f"supervision {sv.__version__} has no {self.needs}"
-            here = getattr(here, part)
-        return ""
+        if not self.needs or is_here(self.needs):
+            return ""
+        return f"supervision {sv.__version__} has no {self.needs}"
 
 
 def table():
     """Give a list of rows, and what adds one: a decorator, or a call."""
     rows = []
 
-    def row(name, do=None, needs="", builds=False, fails=False, differs=""):
+    def row(name, do=None, needs="", builds=False, differs=""):
         def add(do):
-            rows.append(Row(name, do, needs, builds, fails, differs))
+            rows.append(Row(name, do, needs, builds, differs))
             return do
 
         return add if do is None else add(do)

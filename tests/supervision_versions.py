@@ -1,8 +1,9 @@
 """Where releases of supervision differ, from the oldest that is supported to today's, 0.31.2.
 
 `compactmask.CompactMask` follows 0.31.2 on all of them. A row of the table tells since when
-supervision itself does; `test_supervision_surface.py` holds each row true of the release that it
-runs on, and tests that compare with an older one ask `is_todays`.
+supervision itself does, NAMES tells which releases have a function. `test_supervision_surface.py`
+holds each row of both true of the release that it runs on, and tests that compare with an older
+one ask `is_todays` and `is_here`.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import numpy as np
 import supervision as sv
 
 VERSION = tuple(int(part) for part in sv.__version__.split(".")[:2])
+NEVER = (1 << 30,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +160,33 @@ TABLE = {
         _slices_whole,
     ),
 }
+
+
+NAMES = {
+    # what not every release has: since and until which it is there
+    "ByteTrack": ((0, 28), (0, 31)),
+    "CompactMask.from_coco_rle": ((0, 30), NEVER),
+    "DepthMap": ((0, 31), NEVER),
+    "DetectionDataset.as_createml": ((0, 30), NEVER),
+    "DetectionDataset.as_labelme": ((0, 30), NEVER),
+    "Detections.select": ((0, 30), NEVER),
+    "Detections.to_compact_masks": ((0, 30), NEVER),
+    "Detections.with_soft_nms": ((0, 30), NEVER),
+    "MeanAveragePrecision": ((0, 28), (0, 31)),
+    "detection.compact_mask._compact_mask_union": ((0, 31), NEVER),
+    "detection.core._merge_detection_group": ((0, 29), NEVER),
+    "detection.utils.iou_and_nms._greedy_nmm_via_mask_candidate": ((0, 30), NEVER),
+    "detection.utils.masks.count_mask_pixels": ((0, 30), NEVER),
+    "mask_soft_non_max_suppression": ((0, 30), NEVER),
+    "mask_to_roi": ((0, 30), NEVER),
+    "match_detections": ((0, 31), NEVER),
+}
+
+
+def is_here(name):
+    """Tell whether this release has what the table names, without a look at it."""
+    since, until = NAMES[name]
+    return since <= VERSION < until
 
 
 def is_todays(name):

@@ -11,8 +11,10 @@ import supervision as sv
 from snapshot import changed, snapshot
 from supervision.detection.utils import iou_and_nms
 from supervision.detection.utils import masks as mask_utils
+from supervision_versions import NAMES, is_here
 
 import compactmask as cm
+from compactmask import _install
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +115,78 @@ def test_names_taken_before_go_on_working(monkeypatch):
     assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+def test_names_taken_meanwhile_are_theirs_after_uninstall():
+    masks = cm.CompactMask.from_supervision(plain())
+    scores = np.hstack([masks.bbox_xyxy, np.arange(3)[:, None] / 9])
+    rles = [{"size": [30, 40], "counts": [0, 1200]}] * 3
+    group = [seen(plain())[:1], seen(plain(2))[:1]]
+    arguments = {
+        "from_dense": (masks.to_dense(), masks.bbox_xyxy, (30, 40)),
+        "from_coco_rle": (rles, masks.bbox_xyxy, (30, 40)),
+        "merge": ([plain(), plain()],),
+        "compact_mask_iou_batch": (plain(), plain()),
+        "mask_non_max_suppression": (scores, plain()),
+        "_greedy_nmm_via_mask_candidate": (scores, plain()),
+        "_compact_mask_union": ([plain(), plain()],),
+        "calculate_masks_centroids": (plain(),),
+        "_merge_detection_group": (group,),
+        "merge_inner_detections_objects_without_iou": (group,),
+    }
+
+    def ran(name):
+        """Tell whether supervision's own runs in a call of what was taken, and what of ours."""
+        codes = set()
+        sys.setprofile(lambda frame, *_: codes.add(frame.f_code))
+        try:
+            taken[name](*arguments[name])
+        finally:
+            sys.setprofile(None)
+        ours = {code.co_name for code in codes if code.co_filename == _install.__file__}
+        return taken[name].__wrapped__.__code__ in codes, ours
+
+    cm.install()
+    taken = {ours.__name__: ours for _, ours in _install._functions}
+    taken |= {name: getattr(sv.CompactMask, name) for name in _install._methods}
+    assert {"from_dense", "merge", "compact_mask_iou_batch"} <= set(taken) <= set(arguments)
+    installed = {name: ran(name) for name in taken}
+    cm.uninstall()
+    for name in taken:
+        is_theirs, ours = ran(name)
+        assert is_theirs
+        assert len(ours) == 1, ours  # what asks whether we are installed
+        assert installed[name] != (is_theirs, ours)
+    cm.install()
+    assert {name: ran(name) for name in taken} == installed
+
+
+def test_every_function_is_replaced_that_a_release_has():
+    cm.install()
+    for home, name, _ in _install._REPLACED:
+        full = f"{home.__name__}.{name}".removeprefix("supervision.")
+        if full not in NAMES or is_here(full):
+            assert getattr(home, name) in [ours for _, ours in _install._functions]
+        else:
+            assert not hasattr(home, name)
+
+
+def test_what_our_constructors_refuse_is_an_error_while_installed():
+    frames = np.ones((2, 4, 4), bool)
+    boxes = np.array([[0, 0, 3, 3]] * 3)
+    lax = [
+        (frames, boxes[:2], (5, 5)),
+        (frames, boxes, (4, 4)),
+        (frames[:, :0, :0], boxes[:2], (0, 0)),
+    ]
+    for arguments in lax:
+        assert len(sv.CompactMask.from_dense(*arguments)) == 2
+    cm.install()
+    for arguments in lax:
+        with pytest.raises(
+            (cm.errors.ShapeMismatchError, cm.errors.InvalidMaskError), match=r"expected"
+        ):
+            sv.CompactMask.from_dense(*arguments)
+
+
 def test_modules_loaded_later_are_served_and_restored():
     cm.install()
     late = types.ModuleType("supervision.late")
@@ -158,7 +232,7 @@ def test_classes_derived_by_others_are_left_alone():
     assert type(Mine.from_dense(frames, boxes, image_shape=(4, 4))) is Mine
     assert type(cm.CompactMask.from_dense(frames)) is cm.CompactMask
     assert type(cm.CompactMask.from_dense(frames).to_supervision()) is sv.CompactMask
-    if hasattr(sv.CompactMask, "from_coco_rle"):
+    if is_here("CompactMask.from_coco_rle"):
         rle = [{"size": [4, 4], "counts": [0, 16]}]
         assert type(Mine.from_coco_rle(rle, boxes, (4, 4))) is Mine
         assert type(sv.CompactMask.from_coco_rle(rle, boxes, (4, 4))) is cm.CompactMask

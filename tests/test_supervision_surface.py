@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import supervision as sv
+from supervision_errors import ERRORS, error_of
 from supervision_functions import FUNCTIONS
 from supervision_paths import ANNOTATORS, MODULES, NOT_HERE, PATHS
 from supervision_scene import Scene
-from supervision_versions import TABLE, VERSION, is_todays
+from supervision_versions import NAMES, TABLE, is_here, is_todays
 
 import compactmask as cm
 
@@ -23,6 +24,7 @@ ROWS = PATHS + FUNCTIONS
 @dataclasses.dataclass(frozen=True)
 class Raised:
     kind: type
+    text: str
 
 
 def run(row, scene):
@@ -33,7 +35,7 @@ def run(row, scene):
         try:
             return row.do(scene)
         except Exception as error:
-            return Raised(type(error))
+            return Raised(type(error), str(error))
 
 
 def difference(ours, theirs, where="result"):
@@ -112,8 +114,12 @@ each_scene = pytest.mark.parametrize("name", SCENES)
 def test_a_path_gives_the_same_with_our_masks(row, name, tmp_path):
     ours, theirs = results(row, name, tmp_path)
     assert difference(ours, theirs) == ""
-    if name == "many" and VERSION >= (0, 31):
-        assert isinstance(theirs, Raised) == row.fails
+    expected = error_of(row.name, name)
+    if expected is None:
+        assert not isinstance(theirs, Raised), theirs
+    else:
+        assert isinstance(theirs, Raised), expected.reason
+        assert expected.says in theirs.text
     if not row.builds:
         assert {type(mask) for mask in masks_in(ours)} <= {cm.CompactMask}
 
@@ -147,6 +153,28 @@ def test_releases_differ_as_the_table_says_and_our_masks_are_as_todays(name):
         assert row.shows(cm.CompactMask) == (row.of_masks or is_todays(name))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_release_has_the_names_that_the_table_says(name):
+    here = sv
+    for part in name.split("."):
+        here = getattr(here, part, None)
+    assert (here is not None) == is_here(name)
+
+
+def test_rows_are_left_out_only_for_names_of_the_table():
+    assert {row.needs for row in ROWS} - {""} <= set(NAMES)
+    assert {row.needs for row in ROWS if row.missing} <= {
+        name for name in NAMES if not is_here(name)
+    }
+
+
+def test_errors_are_of_rows_and_scenes_that_there_are():
+    assert {error.row for error in ERRORS} <= {row.name for row in ROWS}
+    assert {scene for error in ERRORS for scene in error.scenes} <= set(SCENES)
+    of_one = [(error.row, scene, error.since) for error in ERRORS for scene in error.scenes]
+    assert len(set(of_one)) == len(of_one)
+
+
 def test_every_annotator_is_in_the_table_or_has_a_reason_not_to_be():
     here = {name for name in dir(sv) if name.endswith("Annotator")}
     assert here - set(ANNOTATORS) - set(NOT_HERE) == set()
@@ -177,6 +205,6 @@ def test_a_difference_is_found():
         dataclasses.replace(seen, xyxy=seen.xyxy.astype(np.float32)),
         dataclasses.replace(seen, metadata={"a": [1.0, 2.0]}),
         [seen],
-        Raised(ValueError),
+        Raised(ValueError, ""),
     ):
         assert difference(other, seen) != ""
