@@ -115,6 +115,7 @@ def test_names_taken_before_go_on_working(monkeypatch):
     assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:.*was deprecated:FutureWarning")
 def test_names_taken_meanwhile_are_theirs_after_uninstall():
     masks = cm.CompactMask.from_supervision(plain())
     scores = np.hstack([masks.bbox_xyxy, np.arange(3)[:, None] / 9])
