@@ -305,15 +305,15 @@ def test_overlaps_are_rounded_as_before_on_images_of_each_size(pixels):
 @pytest.mark.parametrize("metric", sv.OverlapMetric)
 def test_groups_that_merge_are_the_same(metric):
     rng = np.random.default_rng(4)
-    frames = np.zeros((60, 50, 70), bool)
+    frames = np.zeros((24, 50, 70), bool)
     for frame in frames:
         (top, left), (h, w) = rng.integers(0, (45, 60)), rng.integers(0, (25, 30))
         frame[top : top + h, left : left + w] = rng.random() < 0.9
     masks = cm.CompactMask.from_dense(frames)
-    scores = np.hstack([masks.bbox_xyxy, rng.random((60, 1)), rng.integers(0, 3, (60, 1))])
+    scores = np.hstack([masks.bbox_xyxy, rng.random((24, 1)), rng.integers(0, 3, (24, 1))])
 
     def everything(masks):
-        for threshold in (0, 0.05, 0.2, 0.5, 1):
+        for threshold in (0, 0.2, 1):
             for columns in (5, 6):
                 yield sv.mask_non_max_merge(
                     scores[:, :columns], masks, threshold, overlap_metric=metric
