@@ -107,7 +107,9 @@ class Analysis(StoredMask):
         _check.choice(connectivity, "connectivity", (8, 4))
         return self._wrap(
             map_blocks(
-                lambda part: components.keep(part, connectivity, -1), [self._packed], num_threads
+                lambda part: components.keep_largest(part, connectivity),
+                [self._packed],
+                num_threads,
             )
         )
 

@@ -217,9 +217,7 @@ class Geometry(StoredMask):
         >>> mask.flip("vertical")[0].astype(int).tolist()
         [[1, 0, 0], [1, 1, 0]]
         """
-        if direction not in ("horizontal", "vertical"):
-            raise ValueError(f"direction is {direction!r}, expected 'horizontal' or 'vertical'")
-        is_horizontal = direction == "horizontal"
+        is_horizontal = _check.choice(direction, "direction", ("horizontal", "vertical")) == 0
         return self._turned(False, is_horizontal, not is_horizontal, num_threads)
 
     def rot90(self: Self, k: int = 1, *, num_threads: int = 1) -> Self:

@@ -175,8 +175,7 @@ class Labels(StoredMask):
         >>> np.array_equal(masks.to_label_image(ids), labels)
         True
         """
-        if overlap not in ("last", "error"):
-            raise ValueError(f"overlap is {overlap!r}, expected 'last' or 'error'")
+        _check.choice(overlap, "overlap", ("last", "error"))
         n = len(self)
         values = np.arange(1, n + 1, dtype=np.int32) if ids is None else _check.mask_ids(ids, n)
         bits = values.view(f"u{values.itemsize}").astype(np.uint64)

@@ -7,12 +7,11 @@ from typing import TypeVar
 
 from compactmask import _check
 from compactmask._kernels import components, holes, morphology
+from compactmask._kernels.spread import ELEMENTS
 from compactmask._storage import StoredMask
 from compactmask._threads import map_blocks
 
 Self = TypeVar("Self", bound="Morphology")
-
-ELEMENTS = ("square", "cross", "disk")
 
 
 class Morphology(StoredMask):
@@ -247,7 +246,9 @@ class Morphology(StoredMask):
         """
         least = _check.whole(min_area, "min_area", 2**32)
         _check.choice(connectivity, "connectivity", (8, 4))
-        return self._mapped(lambda block: components.keep(block, connectivity, least), num_threads)
+        return self._mapped(
+            lambda block: components.keep_large(block, connectivity, least), num_threads
+        )
 
     def _mapped(self: Self, kernel: Callable[[bytes], bytes], num_threads: int) -> Self:
         return self._wrap(map_blocks(kernel, [self._packed], num_threads))

@@ -94,8 +94,7 @@ class Polygons(StoredMask):
         >>> CompactMask.from_polygons([[square, middle]], (6, 6), rule="evenodd").area.tolist()
         [12]
         """
-        if rule not in RULES:
-            raise ValueError(f"rule is {rule!r}, expected one of {', '.join(map(repr, RULES))}")
+        _check.choice(rule, "rule", tuple(RULES))
         kernel, fewest_points = RULES[rule]
         shape = _check.image_shape(image_shape)
         xy, parts, masks = outlines(polygons, fewest_points)

@@ -43,7 +43,9 @@ def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> Compac
     Notes
     -----
     From the topmost down, each mask loses what the canvas has and joins it, so time is in
-    proportion to the edges that meet, not to the square of the number of masks.
+    proportion to the edges that meet, not to the square of the number of masks, with this
+    exception: edges of the canvas below a new one in its column are moved. Thousands of masks
+    apart from each other over the same columns take time as the square of the edges of a column.
 
     Examples
     --------

@@ -9,16 +9,13 @@ import numpy.typing as npt
 import supervision as sv
 
 from compactmask import _check
-from compactmask._kernels import boolean, morphology, suppress
+from compactmask._kernels import boolean, morphology, spread, suppress
 from compactmask._matrix import matrix
 from compactmask._operand import packed_of
 from compactmask._threads import map_blocks
 from compactmask.packed import Packed
 
 Metric = Literal["iou", "ios"]
-
-SQUARE = 0
-"""The element of the morphology kernel that boundaries are eroded by."""
 
 SINGLE_PRECISION_PIXELS = 2**24
 """Images up to which supervision computes overlaps in float32."""
@@ -230,8 +227,10 @@ def boundary_iou(
     height, width = first.image_shape
     distance = max(1, round(dilation_ratio * float(np.sqrt(height**2 + width**2))))
 
+    square = spread.ELEMENTS.index("square")
+
     def edge(block: bytes) -> bytes:
-        inside = morphology.erode(block, distance, SQUARE, False)
+        inside = morphology.erode(block, distance, square, False)
         return boolean.difference(block, inside)
 
     one = map_blocks(edge, [first], num_threads)
@@ -303,8 +302,7 @@ def mask_nms(
         classes = _check.column(class_id, "class_id", packed.n, "bui", "integers")
         classes = np.ascontiguousarray(classes, np.int64)
     _check.part(iou_threshold, "iou_threshold")
-    if metric not in get_args(Metric):
-        raise ValueError(f"metric is {metric!r}, expected 'iou' or 'ios'")
+    _check.choice(metric, "metric", get_args(Metric))
     height, width = packed.image_shape
     best_first = np.ascontiguousarray(values.argsort()[::-1], np.int64)
     is_single = height * width <= SINGLE_PRECISION_PIXELS

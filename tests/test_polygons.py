@@ -200,8 +200,10 @@ def test_coco_refuses_parts_of_fewer_than_three_points():
 
 
 def test_a_rule_and_an_image_must_be_ones_that_there_are():
-    with pytest.raises(ValueError, match=r"^rule is 'odd', expected one of 'coco', 'fill', 'eve"):
-        CompactMask.from_polygons([[SQUARE]], (5, 5), "odd")
+    for rule in ("odd", []):
+        message = f"rule is {rule!r}, expected 'coco', 'fill' or 'evenodd'"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            CompactMask.from_polygons([[SQUARE]], (5, 5), rule)
     with pytest.raises(InvalidMaskError, match=r"^image_shape \(0, 5\): sides of 1 to 1048576"):
         CompactMask.from_polygons([[SQUARE]], (0, 5))
 

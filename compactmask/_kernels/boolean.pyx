@@ -86,27 +86,13 @@ def common(block):
             fault = unpack(&view, i, decoder, mask)
             if fault.status == OK:
                 fault.status = combine(AND, kept, mask, out)
-            exchange(kept, out)
+            kept.swap(out)
         if fault.status == OK and kept.n == 0:
             fault.status = kept.make_empty(x, y)
         if fault.status == OK:
             fault = builder.add(kept)
     fail(fault)
     return builder.finish(view.height, view.width)
-
-
-cdef void exchange(Edges a, Edges b) noexcept nogil:
-    """Let two masks change places."""
-    a.x, b.x = b.x, a.x
-    a.y, b.y = b.y, a.y
-    a.h, b.h = b.h, a.h
-    a.w, b.w = b.w, a.w
-    a.at, b.at = b.at, a.at
-    a.start, b.start = b.start, a.start
-    a.n, b.n = b.n, a.n
-    a.at_capacity, b.at_capacity = b.at_capacity, a.at_capacity
-    a.start_capacity, b.start_capacity = b.start_capacity, a.start_capacity
-    a.column, b.column = b.column, a.column
 
 
 cdef combine_blocks(Operation operation, block, other):

@@ -35,5 +35,3 @@ cdef class Canvas:
     cdef Status merge(
         self, Column* column, const int32_t* rows, int32_t n, int32_t down
     ) noexcept nogil
-    cdef Status grow(self, Py_ssize_t more) noexcept nogil
-    cdef Status grow_merged(self, Py_ssize_t n) noexcept nogil

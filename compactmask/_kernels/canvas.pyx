@@ -2,17 +2,19 @@
 
 Only columns that a mask touches have edges, so the memory is that of the edges and one small
 entry for each column between the outermost crops. Adding a mask costs what its own edges do, and
-those of the canvas between its first and last row of a column.
+those of the canvas between its first and last row of a column; edges below are moved where the
+number of those above changes.
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.boolean cimport MINUS, OR, combine_rows
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
@@ -170,14 +172,19 @@ cdef class Canvas:
                 &first, &beyond,
             )
         if first < beyond:
-            if self.grow_merged(beyond - first + n) != OK:
+            if make_room(
+                <void**>&self.merged, &self.merged_capacity, beyond - first + n, sizeof(int32_t)
+            ) != OK:
                 return NO_MEMORY
             k = <int32_t>combine_rows(
                 OR, self.rows + column.start + first, beyond - first, 0, rows, n, down, self.merged
             )
         total = column.n - (beyond - first) + k
         if total > column.capacity:
-            if self.grow(2 * <Py_ssize_t>total) != OK:
+            if make_room(
+                <void**>&self.rows, &self.capacity, self.n_rows + 2 * <Py_ssize_t>total,
+                sizeof(int32_t),
+            ) != OK:
                 return NO_MEMORY
             old, new = self.rows + column.start, self.rows + self.n_rows
             memcpy(new, old, first * sizeof(int32_t))
@@ -248,30 +255,4 @@ cdef class Canvas:
             out.start[x + 1] = n
             column += 1
         out.n, out.column = n, out.w
-        return OK
-
-    cdef inline Status grow(self, Py_ssize_t more) noexcept nogil:
-        """Make room for `more` rows behind the ones that are there."""
-        cdef Py_ssize_t capacity = max(2 * self.capacity, self.n_rows + more, 4096)
-        cdef int32_t* rows
-        if self.n_rows + more <= self.capacity:
-            return OK
-        rows = <int32_t*>realloc(self.rows, capacity * sizeof(int32_t))
-        if rows == NULL:
-            return NO_MEMORY
-        self.rows = rows
-        self.capacity = capacity
-        return OK
-
-    cdef inline Status grow_merged(self, Py_ssize_t n) noexcept nogil:
-        """Make room for a merged column of `n` edges."""
-        cdef Py_ssize_t capacity = max(2 * self.merged_capacity, n, 1024)
-        cdef int32_t* merged
-        if n <= self.merged_capacity:
-            return OK
-        merged = <int32_t*>realloc(self.merged, capacity * sizeof(int32_t))
-        if merged == NULL:
-            return NO_MEMORY
-        self.merged = merged
-        self.merged_capacity = capacity
         return OK

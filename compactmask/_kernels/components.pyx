@@ -6,7 +6,7 @@ first of them, its root.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free, qsort
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.forest cimport Forest
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
@@ -77,7 +78,7 @@ def split(block, int connectivity):
     return builder.finish(view.height, view.width), counts
 
 
-def keep(block, int connectivity, int64_t min_area):
+def keep_large(block, int connectivity, int64_t min_area):
     """Keep of every mask its larger components.
 
     Parameters
@@ -85,14 +86,35 @@ def keep(block, int connectivity, int64_t min_area):
     block, connectivity
         As for `split`.
     min_area : int
-        The fewest pixels of a component that stays. With -1 only the largest stays, and of
-        several the one whose first pixel in row-major order comes first.
+        The fewest pixels of a component that stays.
 
     Returns
     -------
     bytes
         A block; crops are tight, and 1x1 at the old origin where nothing is left.
     """
+    return keep(block, connectivity, min_area, False)
+
+
+def keep_largest(block, int connectivity):
+    """Keep of every mask its largest component.
+
+    Parameters
+    ----------
+    block, connectivity
+        As for `split`.
+
+    Returns
+    -------
+    bytes
+        A block; crops are tight. Of several largest ones that one stays whose first pixel in
+        row-major order comes first.
+    """
+    return keep(block, connectivity, 0, True)
+
+
+cdef keep(block, int connectivity, int64_t min_area, bint is_one):
+    """Keep components of `min_area` pixels, or one of each mask."""
     cdef:
         View view
         Builder builder = Builder()
@@ -108,7 +130,13 @@ def keep(block, int connectivity, int64_t min_area):
             if fault.status == OK:
                 fault.status = labels.find(mask, connectivity)
             if fault.status == OK and (labels.n > 1 or view.area[i] < min_area):
-                fault.status = labels.keep(mask, min_area)
+                fault.status = labels.measure(mask)
+                if fault.status == OK and is_one:
+                    labels.drop_all_but_largest()
+                elif fault.status == OK:
+                    labels.drop_small(min_area)
+                if fault.status == OK:
+                    labels.keep(mask)
             if fault.status == OK:
                 mask.tighten()
                 fault = builder.add_changed(&view, i, mask)
@@ -189,7 +217,7 @@ cdef class Labels:
             Py_ssize_t k, n = 0
             uint32_t* of = self.forest.parent
             Component* one
-        if self.reserve(self.n) != OK:
+        if make_room(<void**>&self.at, &self.capacity, self.n, sizeof(Component)) != OK:
             return NO_MEMORY
         for x in range(mask.w):
             for k in range(mask.start[x] // 2, mask.start[x + 1] // 2):
@@ -210,16 +238,6 @@ cdef class Labels:
                 one.n += 1
         return OK
 
-    cdef Status reserve(self, Py_ssize_t n) noexcept nogil:
-        cdef Component* at
-        if n > self.capacity:
-            at = <Component*>realloc(self.at, n * sizeof(Component))
-            if at == NULL:
-                return NO_MEMORY
-            self.at = at
-            self.capacity = n
-        return OK
-
     cdef Status gather(self, Edges mask) noexcept nogil:
         """Measure the components, put the segments of each together, and all in order."""
         cdef:
@@ -227,13 +245,9 @@ cdef class Labels:
             Py_ssize_t k, c, n = mask.n // 2
             Segment* segments
             Component* one
-        if n > self.segments_capacity:
-            segments = <Segment*>realloc(self.segments, n * sizeof(Segment))
-            if segments == NULL:
-                return NO_MEMORY
-            self.segments = segments
-            self.segments_capacity = n
-        if self.measure(mask) != OK:
+        if self.measure(mask) != OK or make_room(
+            <void**>&self.segments, &self.segments_capacity, n, sizeof(Segment)
+        ) != OK:
             return NO_MEMORY
         n = 0
         for c in range(self.n):
@@ -268,24 +282,32 @@ cdef class Labels:
         part.n = 2 * one.n
         return OK
 
-    cdef Status keep(self, Edges mask, int64_t min_area) noexcept nogil:
-        """Take the segments of smaller components out, or with -1 of all but the largest."""
+    cdef void drop_small(self, int64_t min_area) noexcept nogil:
+        """Mark the measured components that have fewer pixels, with an area of 0."""
+        cdef Py_ssize_t c
+        for c in range(self.n):
+            if self.at[c].area < min_area:
+                self.at[c].area = 0
+
+    cdef void drop_all_but_largest(self) noexcept nogil:
         cdef:
-            int32_t x
-            Py_ssize_t c, k = 0, kept = 0
-            Component* best
+            Py_ssize_t c
+            int64_t area
+            Component* best = self.at
             Component* one
-        if self.measure(mask) != OK:
-            return NO_MEMORY
-        best = self.at
         for c in range(self.n):
             one = self.at + c
             if one.area > best.area or (one.area == best.area and by_first_pixel(one, best) < 0):
                 best = one
+        area = best.area
         for c in range(self.n):
-            one = self.at + c
-            if one != best if min_area < 0 else one.area < min_area:
-                one.area = 0
+            self.at[c].area = 0
+        best.area = area
+
+    cdef void keep(self, Edges mask) noexcept nogil:
+        """Take the segments of marked components out."""
+        cdef int32_t x
+        cdef Py_ssize_t k = 0, kept = 0
         for x in range(mask.w):
             while k < mask.start[x + 1]:
                 if self.at[self.forest.parent[k // 2]].area > 0:
@@ -295,7 +317,6 @@ cdef class Labels:
                 k += 2
             mask.start[x + 1] = kept
         mask.n = kept
-        return OK
 
 
 cdef int by_first_pixel(const void* a, const void* b) noexcept nogil:

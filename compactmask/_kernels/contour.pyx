@@ -16,7 +16,7 @@ wherever the next edge is in another row. Cost is in proportion to the edges.
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 import numpy as np
@@ -24,6 +24,7 @@ import numpy as np
 from compactmask._kernels.block cimport View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
@@ -44,25 +45,20 @@ cdef class Ring:
 
     cdef Status reserve(self, Py_ssize_t n_edges) noexcept nogil:
         """Make room for a mask of so many edges: two corners each, and two edges an outline."""
-        cdef void* at
-        cdef Py_ssize_t capacity
-        if n_edges > self.after_capacity:
-            at = realloc(self.after, n_edges * sizeof(Py_ssize_t))
-            if at == NULL:
-                return NO_MEMORY
-            self.after, self.after_capacity = <Py_ssize_t*>at, n_edges
-        if self.n_points + 2 * n_edges > self.xy_capacity:
-            capacity = max(2 * self.xy_capacity, self.n_points + 2 * n_edges)
-            at = realloc(self.xy, 2 * capacity * sizeof(int32_t))
-            if at == NULL:
-                return NO_MEMORY
-            self.xy, self.xy_capacity = <int32_t*>at, capacity
-        if self.n_ends + n_edges // 2 > self.ends_capacity:
-            capacity = max(2 * self.ends_capacity, self.n_ends + n_edges // 2)
-            at = realloc(self.ends, capacity * sizeof(int64_t))
-            if at == NULL:
-                return NO_MEMORY
-            self.ends, self.ends_capacity = <int64_t*>at, capacity
+        if (
+            make_room(
+                <void**>&self.after, &self.after_capacity, n_edges, sizeof(Py_ssize_t)
+            ) != OK
+            or make_room(
+                <void**>&self.xy, &self.xy_capacity, self.n_points + 2 * n_edges,
+                2 * sizeof(int32_t),
+            ) != OK
+            or make_room(
+                <void**>&self.ends, &self.ends_capacity, self.n_ends + n_edges // 2,
+                sizeof(int64_t),
+            ) != OK
+        ):
+            return NO_MEMORY
         return OK
 
     cdef inline void add(self, int32_t x, int32_t y) noexcept nogil:

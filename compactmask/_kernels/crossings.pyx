@@ -1,13 +1,14 @@
 """Scratch for one polygon: where its outlines cross each of a range of lines."""
 
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
+from compactmask._kernels.order cimport sort
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, TOO_MANY_CROSSINGS, fault_of
 
 cdef enum:
     MAX_CROSSINGS = 33_554_432      # a quarter of a GiB
-    SHORT = 24                      # crossings of one line that insertion sorts fastest
 
 
 cdef class Crossings:
@@ -19,14 +20,9 @@ cdef class Crossings:
     cdef Status begin(self, int32_t first, int32_t last) noexcept nogil:
         """Forget the polygon before and take the lines that the next one can cross."""
         cdef Py_ssize_t n = max(0, last - first + 1) + 3
-        cdef int32_t* start
         self.first, self.last, self.n = first, last, 0
-        if n > self.start_capacity:
-            start = <int32_t*>realloc(self.start, n * sizeof(int32_t))
-            if start == NULL:
-                return NO_MEMORY
-            self.start = start
-            self.start_capacity = n
+        if make_room(<void**>&self.start, &self.start_capacity, n, sizeof(int32_t)) != OK:
+            return NO_MEMORY
         memset(self.start, 0, n * sizeof(int32_t))
         return OK
 
@@ -36,17 +32,12 @@ cdef class Crossings:
             Fault fault = fault_of(OK, -1)
             Py_ssize_t line, n = max(0, self.last - self.first + 1)
             int32_t deep = 0, total = 0
-            Crossing* at
         if self.n > MAX_CROSSINGS:
             fault.status, fault.found, fault.expected = TOO_MANY_CROSSINGS, self.n, MAX_CROSSINGS
             return fault
-        if self.n > self.capacity:
-            at = <Crossing*>realloc(self.at, self.n * sizeof(Crossing))
-            if at == NULL:
-                fault.status = NO_MEMORY
-                return fault
-            self.at = at
-            self.capacity = self.n
+        fault.status = make_room(<void**>&self.at, &self.capacity, self.n, sizeof(Crossing))
+        if fault.status != OK:
+            return fault
         # start[k + 1] is where line k begins; filling moves it to where line k + 1 does
         for line in range(n):
             deep += self.start[line + 2]
@@ -56,22 +47,10 @@ cdef class Crossings:
 
     cdef void sort(self) noexcept nogil:
         """Sort the crossings of each line by place."""
-        cdef:
-            Py_ssize_t line, k, hole, begin, end
-            Crossing moved
-            Crossing* at = self.at
+        cdef Py_ssize_t line
+        cdef int32_t* start = self.start
         for line in range(self.last - self.first + 1):
-            begin, end = self.start[line], self.start[line + 1]
-            if end - begin > SHORT:
-                qsort(at + begin, end - begin, sizeof(Crossing), compare)
-                continue
-            for k in range(begin + 1, end):
-                moved = at[k]
-                hole = k
-                while hole > begin and at[hole - 1].place > moved.place:
-                    at[hole] = at[hole - 1]
-                    hole -= 1
-                at[hole] = moved
+            sort(self.at + start[line], start[line + 1] - start[line], by_place)
 
     cdef Status unite(self, Py_ssize_t n_parts, int32_t h, Edges mask) noexcept nogil:
         """Fill the union of all parts, tightly cropped; a crossing is out of its part or into it.
@@ -85,16 +64,13 @@ cdef class Crossings:
             uint32_t part
             int32_t column, columns = max(0, self.last - self.first + 1)
             bint covered
-            uint8_t* inside = self.inside
+            uint8_t* inside
             int32_t* rows
         if columns == 0:
             return mask.make_empty(0, 0)
-        if n_parts > self.inside_capacity:
-            inside = <uint8_t*>realloc(inside, n_parts)
-            if inside == NULL:
-                return NO_MEMORY
-            self.inside = inside
-            self.inside_capacity = n_parts
+        if make_room(<void**>&self.inside, &self.inside_capacity, n_parts, 1) != OK:
+            return NO_MEMORY
+        inside = self.inside
         memset(inside, 0, n_parts)
         if mask.begin(self.first, 0, h, columns) != OK or mask.reserve(self.n) != OK:
             return NO_MEMORY
@@ -123,5 +99,5 @@ cdef class Crossings:
         return OK
 
 
-cdef int compare(const void* a, const void* b) noexcept nogil:
+cdef inline int by_place(const void* a, const void* b) noexcept nogil:
     return (<const Crossing*>a).place - (<const Crossing*>b).place

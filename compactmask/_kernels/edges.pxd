@@ -35,6 +35,7 @@ cdef class Edges:
     cdef int64_t area(self) noexcept nogil
     cdef Status clip(self, int32_t x1, int32_t y1, int32_t x2, int32_t y2) noexcept nogil
     cdef void tighten(self) noexcept nogil
+    cdef void swap(self, Edges other) noexcept nogil
 
 
 @cython.final

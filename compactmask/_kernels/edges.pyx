@@ -198,6 +198,19 @@ cdef class Edges:
         self.h = bottom - top
         self.w = last - first + 1
 
+    cdef void swap(self, Edges other) noexcept nogil:
+        """Exchange masks, and the memory they are in, with `other`."""
+        self.x, other.x = other.x, self.x
+        self.y, other.y = other.y, self.y
+        self.h, other.h = other.h, self.h
+        self.w, other.w = other.w, self.w
+        self.at, other.at = other.at, self.at
+        self.start, other.start = other.start, self.start
+        self.n, other.n = other.n, self.n
+        self.at_capacity, other.at_capacity = other.at_capacity, self.at_capacity
+        self.start_capacity, other.start_capacity = other.start_capacity, self.start_capacity
+        self.column, other.column = other.column, self.column
+
 
 cdef class Runs:
     def __dealloc__(self):

@@ -14,7 +14,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 
 import secrets
 
@@ -23,6 +23,7 @@ import numpy as np
 from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 from compactmask._kernels.turn cimport Transposer
 
@@ -69,7 +70,8 @@ cdef class Scan:
         Py_ssize_t n, capacity
         uint64_t* ids
         Py_ssize_t* lengths     # how many runs each id has
-        uint32_t n_ids, ids_capacity
+        uint32_t n_ids
+        Py_ssize_t ids_capacity
         uint32_t* table         # id + 1 where its value's place is, 0: free; at most half full
         int bits
 
@@ -163,22 +165,18 @@ cdef class Scan:
         self.table[place] = owner + 1
 
     cdef Status add_id(self, uint64_t value) noexcept nogil:
-        cdef:
-            uint32_t capacity = 2 * self.ids_capacity if self.ids_capacity else 1024
-            uint64_t* ids
-            Py_ssize_t* lengths
+        cdef Py_ssize_t capacity = self.ids_capacity
         if self.n_ids == self.ids_capacity:
             if self.n_ids > INT32_MAX // 2:
                 return NO_MEMORY
-            ids = <uint64_t*>realloc(self.ids, capacity * sizeof(uint64_t))
-            if ids == NULL:
+            if (
+                make_room(<void**>&self.ids, &capacity, capacity + 1, sizeof(uint64_t)) != OK
+                or make_room(
+                    <void**>&self.lengths, &self.ids_capacity, self.ids_capacity + 1,
+                    sizeof(Py_ssize_t),
+                ) != OK
+            ):
                 return NO_MEMORY
-            self.ids = ids
-            lengths = <Py_ssize_t*>realloc(self.lengths, capacity * sizeof(Py_ssize_t))
-            if lengths == NULL:
-                return NO_MEMORY
-            self.lengths = lengths
-            self.ids_capacity = capacity
         self.ids[self.n_ids] = value
         self.lengths[self.n_ids] = 0
         self.n_ids += 1
@@ -199,19 +197,10 @@ cdef class Scan:
         return OK
 
     cdef Status grow_runs(self) noexcept nogil:
-        cdef:
-            Py_ssize_t capacity = max(2 * self.capacity, 4096)
-            Run* runs = <Run*>realloc(self.runs, capacity * sizeof(Run))
-            uint32_t* owner
-        if runs == NULL:
+        cdef Py_ssize_t capacity = self.capacity
+        if make_room(<void**>&self.runs, &capacity, self.n + 1, sizeof(Run)) != OK:
             return NO_MEMORY
-        self.runs = runs
-        owner = <uint32_t*>realloc(self.owner, capacity * sizeof(uint32_t))
-        if owner == NULL:
-            return NO_MEMORY
-        self.owner = owner
-        self.capacity = capacity
-        return OK
+        return make_room(<void**>&self.owner, &self.capacity, self.n + 1, sizeof(uint32_t))
 
     cdef Status sort(self, Py_ssize_t* place) noexcept nogil:
         """Bring the runs of each id together; `place` says where those of each begin, then end."""

@@ -23,8 +23,8 @@ def dilate(block, int32_t radius, int element):
     radius : int
         0 at least, and no more than the sides of the image together.
     element : int
-        0 is a square of ``2 * radius + 1`` pixels, 1 a cross with arms of `radius`, 2 the disk
-        ``x**2 + y**2 <= radius**2``.
+        The place in `spread.ELEMENTS`: a square of ``2 * radius + 1`` pixels, a cross with arms
+        of `radius`, or the disk ``x**2 + y**2 <= radius**2``.
 
     Returns
     -------

@@ -17,11 +17,12 @@ between them. The rule is that of rleFrPoly in cocodataset/cocoapi.
 
 from cython cimport final
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 
 from compactmask._kernels.block cimport Builder
 from compactmask._kernels.crossings cimport Crossings
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 # Coordinates reach 2**22 from zero. A steep edge moves less than one fine column a step, by at
@@ -62,16 +63,9 @@ cdef class Outline:
 
     cdef Status begin(self, int64_t n) noexcept nogil:
         """Forget the polygon before and make room for `n` edges."""
-        cdef Edge* edges
         self.n_edges = 0
         self.first, self.last = self.w, -1
-        if n > self.capacity:
-            edges = <Edge*>realloc(self.edges, n * sizeof(Edge))
-            if edges == NULL:
-                return NO_MEMORY
-            self.edges = edges
-            self.capacity = n
-        return OK
+        return make_room(<void**>&self.edges, &self.capacity, n, sizeof(Edge))
 
     cdef void add_part(self, const double* xy, int64_t n, uint32_t part) noexcept nogil:
         """Take the edges of a closed part of `n` points."""

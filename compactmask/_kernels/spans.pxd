@@ -26,7 +26,6 @@ cdef class Spans:
 
     cdef void begin(self) noexcept nogil
     cdef Status reserve(self, Py_ssize_t more) noexcept nogil
-    cdef Status grow(self, Py_ssize_t capacity) noexcept nogil
     cdef Fault finish(self, Edges mask) noexcept nogil
     cdef Py_ssize_t arrange(
         self, Span* sorted, Py_ssize_t* start, Py_ssize_t rows

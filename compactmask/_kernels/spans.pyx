@@ -11,14 +11,15 @@ column of a toggle gets an edge there::
 Cost grows with the spans and with the edges, not with the pixels.
 """
 
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.stdint cimport INT32_MAX
 
+from compactmask._kernels.order cimport sort
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, TOO_MANY_CROSSINGS, fault_of
 
 cdef enum:
     MAX_EDGES = 134_217_728         # half a GiB
-    SHORT = 24                      # spans of one row that insertion sorts fastest
 
 
 cdef class Spans:
@@ -36,17 +37,7 @@ cdef class Spans:
         self.wanted = self.n + more
         if self.wanted > MAX_SPANS:
             return TOO_MANY_CROSSINGS
-        if self.wanted <= self.capacity:
-            return OK
-        return self.grow(max(2 * self.capacity, self.wanted, 1024))
-
-    cdef Status grow(self, Py_ssize_t capacity) noexcept nogil:
-        cdef Span* at = <Span*>realloc(self.at, capacity * sizeof(Span))
-        if at == NULL:
-            return NO_MEMORY
-        self.at = at
-        self.capacity = capacity
-        return OK
+        return make_room(<void**>&self.at, &self.capacity, self.wanted, sizeof(Span))
 
     cdef Fault finish(self, Edges mask) noexcept nogil:
         """Fill the union of all spans, tightly cropped."""
@@ -63,7 +54,9 @@ cdef class Spans:
         # a row has at most as many toggles as it and the row above it have spans
         sorted = <Span*>malloc(self.n * sizeof(Span))
         start = <Py_ssize_t*>calloc(rows + 2, sizeof(Py_ssize_t))
-        if sorted == NULL or start == NULL or self.grow(2 * self.n) != OK:
+        if sorted == NULL or start == NULL or make_room(
+            <void**>&self.at, &self.capacity, 2 * self.n, sizeof(Span)
+        ) != OK:
             fault.status = NO_MEMORY
         else:
             most = self.arrange(sorted, start, rows)
@@ -82,8 +75,7 @@ cdef class Spans:
         self, Span* sorted, Py_ssize_t* start, Py_ssize_t rows
     ) noexcept nogil:
         """Copy the spans sorted; row r has start[r] to start[r + 1]. Return the most of one row."""
-        cdef Py_ssize_t k, row, hole, count, total = 0, most = 0
-        cdef Span moved
+        cdef Py_ssize_t k, row, count, total = 0, most = 0
         for k in range(self.n):
             start[self.at[k].row - self.top + 1] += 1
         for row in range(rows):
@@ -96,17 +88,7 @@ cdef class Spans:
             sorted[start[row + 1]] = self.at[k]
             start[row + 1] += 1
         for row in range(rows):
-            count = start[row + 1] - start[row]
-            if count > SHORT:
-                qsort(sorted + start[row], count, sizeof(Span), compare)
-                continue
-            for k in range(start[row] + 1, start[row + 1]):
-                moved = sorted[k]
-                hole = k
-                while hole > start[row] and sorted[hole - 1].begin > moved.begin:
-                    sorted[hole] = sorted[hole - 1]
-                    hole -= 1
-                sorted[hole] = moved
+            sort(sorted + start[row], start[row + 1] - start[row], by_begin)
         return most
 
     cdef void toggle(
@@ -200,5 +182,5 @@ cdef class Spans:
         return fault
 
 
-cdef int compare(const void* a, const void* b) noexcept nogil:
+cdef inline int by_begin(const void* a, const void* b) noexcept nogil:
     return (<const Span*>a).begin - (<const Span*>b).begin

@@ -14,16 +14,20 @@ So a square or a cross costs three unions a column whatever its radius.
 
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Status
 
 cdef enum Element:
+    # in the order of ELEMENTS
     SQUARE
     CROSS
     DISK
+
+ELEMENTS = ("square", "cross", "disk")
 
 
 cdef class Sides:
@@ -42,15 +46,10 @@ cdef class Sides:
             Py_ssize_t k, other, stop, n = 0
             const int32_t* at = mask.at
             int32_t* out
-        if mask.w > self.capacity:
-            out = <int32_t*>realloc(self.column, mask.w * sizeof(int32_t))
-            if out == NULL:
-                return NO_MEMORY
-            self.column = out
-            self.capacity = mask.w
         # a segment is cut into one part more than it meets segments of the neighbour
         if (
-            self.edges.begin(mask.x, mask.y, mask.h, mask.w) != OK
+            make_room(<void**>&self.column, &self.capacity, mask.w, sizeof(int32_t)) != OK
+            or self.edges.begin(mask.x, mask.y, mask.h, mask.w) != OK
             or self.edges.reserve(2 * mask.n) != OK
         ):
             return NO_MEMORY

@@ -6,12 +6,13 @@ large and smooth that its bits would be mostly the inside.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free, qsort
 from libc.string cimport memset
 
 from compactmask._kernels.block cimport View, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status
 
 cdef extern from "planes.h":
@@ -30,21 +31,6 @@ cdef enum:
     TILE_BYTES = 16777216       # a tile takes no further mask from there on
     PLANE_WORDS = 524288        # of one mask at most, 4 MiB
     WORDS_AN_EDGE = 4           # a plane larger than that is slower than the edges
-
-
-cdef Status grow(
-    void** array, Py_ssize_t* capacity, Py_ssize_t wanted, size_t size
-) noexcept nogil:
-    """Make room for `wanted` items of `size` bytes."""
-    cdef Py_ssize_t new = max(2 * capacity[0], wanted, 256)
-    cdef void* at
-    if wanted <= capacity[0]:
-        return OK
-    at = realloc(array[0], new * size)
-    if at == NULL:
-        return NO_MEMORY
-    array[0], capacity[0] = at, new
-    return OK
 
 
 cdef int by_x1(const void* one, const void* other) noexcept nogil:
@@ -88,9 +74,11 @@ cdef class Tile:
             return fault
         self.mask.tighten()
         if (
-            grow(<void**>&self.figures, &self.capacity, self.n + 1, sizeof(Figure)) != OK
-            or grow(<void**>&self.at, &self.at_capacity, self.n_at + self.mask.n, sizeof(int32_t)) != OK
-            or grow(
+            make_room(<void**>&self.figures, &self.capacity, self.n + 1, sizeof(Figure)) != OK
+            or make_room(
+                <void**>&self.at, &self.at_capacity, self.n_at + self.mask.n, sizeof(int32_t)
+            ) != OK
+            or make_room(
                 <void**>&self.starts, &self.starts_capacity, self.n_starts + self.mask.w + 1,
                 sizeof(Py_ssize_t),
             ) != OK
@@ -132,7 +120,7 @@ cdef class Tile:
         figure.plane = -1
         if size > PLANE_WORDS or size > WORDS_AN_EDGE * (starts[w] - starts[0]):
             return OK
-        if grow(<void**>&self.words, &self.words_capacity, self.n_words + size, 8) != OK:
+        if make_room(<void**>&self.words, &self.words_capacity, self.n_words + size, 8) != OK:
             return NO_MEMORY
         figure.plane = self.n_words
         self.n_words += size

@@ -14,12 +14,13 @@ of them differs. So the work is in proportion to the edges of the mask and of it
 """
 
 from libc.stdint cimport int32_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memmove, memset
 
 from compactmask._kernels.block cimport Builder, View, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
+from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
@@ -125,7 +126,7 @@ cdef class Transposer:
     cdef Status transpose(self, Edges mask, Edges out) noexcept nogil:
         """Fill `out` with the mask, its crop and their place, rows and columns exchanged."""
         cdef:
-            Py_ssize_t capacity = max(2 * self.capacity, mask.n, 1024), n, i, place = 0, length = 0
+            Py_ssize_t n, i, place = 0, length = 0
             Span* spans
             Span span
             Py_ssize_t* start
@@ -133,13 +134,10 @@ cdef class Transposer:
             int32_t* target
             int32_t y, spare
             bint is_longer
-        if mask.n > self.capacity:
-            spans = <Span*>realloc(self.spans, capacity * sizeof(Span))
-            if spans == NULL:
-                return NO_MEMORY
-            self.spans = spans
-            self.capacity = capacity
-        if out.begin(mask.y, mask.x, mask.w, mask.h) != OK:
+        if (
+            make_room(<void**>&self.spans, &self.capacity, mask.n, sizeof(Span)) != OK
+            or out.begin(mask.y, mask.x, mask.w, mask.h) != OK
+        ):
             return NO_MEMORY
         n = self.find_spans(mask)
         spans = self.spans
