@@ -296,7 +296,11 @@ cdef Status grow(Edges mask, int32_t reach, Place box, Edges out) noexcept nogil
 cdef inline Py_ssize_t unite(
     const int32_t* a, Py_ssize_t n_a, const int32_t* b, Py_ssize_t n_b, int32_t* out
 ) noexcept nogil:
-    """Write the union of two columns, at most ``n_a + n_b`` edges, and count them."""
+    """Write the union of two columns, at most ``n_a + n_b`` edges, and count them.
+
+    What `combine_rows` does for any operation, for neighbours, which are much alike: with that
+    a 3x3 dilation takes 40 % longer, and 9 % with it behind the loop for pairs.
+    """
     cdef:
         Py_ssize_t i = 0, j = 0, k, m = 0
         int32_t top, bottom, above = -1
