@@ -217,27 +217,20 @@ def test_small_crops_in_the_largest_images_work_by_every_method(side):
     assert ours.nbytes < 300
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the resource module tells the peak of memory")
 def test_small_crops_in_the_largest_images_take_little_memory():
-    script = """
-import resource
-import numpy as np
+    set_up = """
 from compactmask import CompactMask
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
 side = 1 << 20
-before = peak()
+"""
+    work = """
 offsets = [[i * 20_000, side - 3] for i in range(50)]
 ours = CompactMask([[0, 9]] * 50, [[3, 3]] * 50, offsets, (side, side))
 assert CompactMask.from_coco_rle(ours.to_coco_rle(), ours.bbox_xyxy) == ours
 assert CompactMask.from_coco_rle(ours.to_coco_rle()) == ours
 ours.resize((side // 3, side // 2)).repack().with_offset(-70_000, -5, (side, side))
-print(peak() - before)
 """
-    kibibytes = int(fresh.run(script)) / (1024 if sys.platform == "darwin" else 1)
-    assert kibibytes < 64 * 1024
+    assert fresh.peak_growth(set_up, work) < 64 << 20
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import math
-import tracemalloc
+import pickle
 
 import fresh
 import numpy as np
@@ -194,35 +194,42 @@ def comb(y, x, teeth, side=30000):
 def test_crops_as_large_as_a_huge_image_take_memory_for_their_edges_alone():
     side = 30000
     mask = CompactMask.from_coco_rle([comb(10, 100, 290), comb(40, 300, 250), comb(40, 301, 250)])
-    script = f"""
-import resource
-import compactmask as cm, pickle
-mask = pickle.loads({__import__("pickle").dumps(mask)!r})
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(cm.intersection_area(mask, mask).tolist(), cm.boundary_iou(mask, mask).shape)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-    found, grown = fresh.run(script).strip().splitlines()
     a, b, c = 291 * (side - 20), 251 * (side - 80), 251 * (side - 80)
-    assert found == f"{[[a, b, 0], [b, b, 0], [0, 0, c]]} (3, 3)"
-    assert int(grown) < 50_000  # KiB; three planes would be 337,000
+    set_up = f"""
+import compactmask as cm, pickle
+mask = pickle.loads({pickle.dumps(mask)!r})
+small = cm.CompactMask([[0, 9]], [[3, 3]], [[0, 0]], (9, 9))
+cm.boundary_iou(small, small)
+"""
+    work = f"""
+assert cm.intersection_area(mask, mask).tolist() == {[[a, b, 0], [b, b, 0], [0, 0, c]]}
+assert cm.boundary_iou(mask, mask).shape == (3, 3)
+"""
+    assert fresh.peak_growth(set_up, work) < 50e6  # three planes would be 337e6
 
 
 def test_many_small_masks_of_a_huge_image_take_memory_for_a_tile_and_the_matrix():
+    set_up = """
+import numpy as np
+from test_overlap import cm, intersections, scattered
+
+mask, small = scattered(40)
+frame = small.to_dense()
+expected = np.kron(np.eye(40, dtype=np.int64), intersections(frame, frame))
+cm.intersection_area(small, small)
+"""
+    work = "assert np.array_equal(cm.intersection_area(mask, mask), expected)"
+    assert fresh.peak_growth(set_up, work) < 40e6  # the matrix is 20e6
+
+
+def scattered(n):
+    """Give n masks at n places of a huge image that are far from each other, and the n alone."""
     rng = np.random.default_rng(5)
-    small = CompactMask.from_dense(np.array([silhouettes(rng, 60, 60) for _ in range(40)]))
-    places = rng.integers(0, 29900, (40, 2))
-    mask = CompactMask.merge([small.with_offset(int(x), int(y), (30000, 30000)) for x, y in places])
-    frame = small.to_dense()
-    expected = np.zeros((len(mask), len(mask)), np.int64)
-    for i in range(40):
-        expected[40 * i : 40 * i + 40, 40 * i : 40 * i + 40] = intersections(frame, frame)
-    far = np.abs(places[:, None] - places).max(axis=2) >= 60
-    assert far.sum() == 40 * 39  # no two places overlap
-    tracemalloc.start()
-    assert np.array_equal(cm.intersection_area(mask, mask), expected)
-    assert tracemalloc.get_traced_memory()[1] < 3 * expected.nbytes
-    tracemalloc.stop()
+    small = CompactMask.from_dense(np.array([silhouettes(rng, 60, 60) for _ in range(n)]))
+    places = rng.integers(0, 29900, (n, 2))
+    assert (np.abs(places[:, None] - places).max(axis=2) >= 60).sum() == n * (n - 1)
+    shape = (30000, 30000)
+    return CompactMask.merge([small.with_offset(x, y, shape) for x, y in places.tolist()]), small
 
 
 def digest():
