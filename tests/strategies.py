@@ -29,6 +29,19 @@ def noise(rng, h, w):
     return rng.random((h, w)) < rng.random()
 
 
+def sieve(rng, h, w):
+    """Leave few pixels out: holes."""
+    return rng.random((h, w)) > rng.uniform(0.05, 0.4)
+
+
+def panes(rng, h, w):
+    """Part a sieve by rows and columns without pixels, inside where there is an inside."""
+    mask = sieve(rng, h, w)
+    mask[rng.integers(1, max(2, h - 1), size=h // 9 + 1).clip(max=h - 1)] = False
+    mask[:, rng.integers(1, max(2, w - 1), size=w // 9 + 1).clip(max=w - 1)] = False
+    return mask
+
+
 def checkerboard(rng, h, w):
     y, x = np.ogrid[:h, :w]
     return (y // rng.integers(1, 4) + x // rng.integers(1, 4) + rng.integers(2)) % 2 == 1
@@ -101,46 +114,47 @@ def empty(rng, h, w):
     return np.zeros((h, w), bool)
 
 
-KINDS = (
-    silhouettes,
-    clouds,
-    noise,
-    checkerboard,
-    stripes,
-    jumps,
-    walks,
-    rectangle,
-    pixel,
-    row,
-    column,
-    full,
-    empty,
-)
+PARTED = (panes, clouds, noise, checkerboard, walks)
+RICH = (silhouettes, *PARTED, sieve, stripes, jumps, rectangle)
+KINDS = (*RICH, pixel, row, column, full, empty)
+ALL = (*RICH, *KINDS)
 
 
 @st.composite
-def shapes(draw, max_side=150):
-    """Give (h, w); thin ones are as frequent as others."""
-    side = st.one_of(st.integers(1, 9), st.integers(1, max_side))
-    return draw(side), draw(side)
+def shapes(draw, max_side=150, min_side=1):
+    """Give (h, w): half of them have room, others are thin or tiny."""
+    tiny, room = st.integers(min_side, min(9, max_side)), st.integers(min(10, max_side), max_side)
+    sides = [(room, room)] * 3 + [(room, tiny), (tiny, room), (tiny, tiny)]
+    h, w = draw(st.sampled_from(sides))
+    return draw(h), draw(w)
 
 
 @st.composite
-def masks(draw, shape=None, max_side=150):
-    """Give one (h, w) mask."""
+def masks(draw, shape=None, max_side=150, kinds=ALL):
+    """Give one (h, w) mask, of a kind that has some pixels mostly."""
     h, w = draw(shapes(max_side)) if shape is None else shape
     if h * w <= 30 and draw(st.booleans()):
         bits = draw(st.integers(0, 2 ** (h * w) - 1))
         return np.array([bits >> i & 1 for i in range(h * w)], bool).reshape(h, w)
-    return draw(st.sampled_from(KINDS))(np.random.default_rng(draw(_seeds)), h, w)
+    return draw(st.sampled_from(kinds))(np.random.default_rng(draw(_seeds)), h, w)
+
+
+def numbers(min_n, max_n):
+    """Give how many masks there are: several; one or none rarely."""
+    several = range(max(min_n, (max_n + 1) // 2), max_n + 1)
+    return st.sampled_from([*several] * 5 + [min(max(min_n, 1), max_n), min_n])
 
 
 @st.composite
-def stacks(draw, max_n=4, max_side=70, min_n=0):
+def stacks(draw, max_n=4, max_side=70, min_n=0, min_side=1, kinds=ALL):
     """Give (n, h, w) frames in C order, in Fortran order, or with gaps between rows."""
-    shape = draw(shapes(max_side))
-    n = draw(st.integers(min_n, max_n))
-    frames = np.array([draw(masks(shape)) for _ in range(n)], bool).reshape(n, *shape)
+    shape = draw(shapes(max_side, min_side))
+    n = draw(numbers(min_n, max_n))
+    frames = np.array([draw(masks(shape, kinds=kinds)) for _ in range(n)], bool)
+    return laid_out(draw, frames.reshape(n, *shape))
+
+
+def laid_out(draw, frames):
     order = draw(st.sampled_from(["rows", "columns", "padded", "reversed"]))
     if order == "columns":
         return np.ascontiguousarray(frames.transpose(0, 2, 1)).transpose(0, 2, 1)
@@ -152,16 +166,41 @@ def stacks(draw, max_n=4, max_side=70, min_n=0):
 
 
 @st.composite
+def crowds(draw, max_n=8, max_side=70, min_n=0):
+    """Give (n, h, w) frames that have much in common: most are others moved a little or damaged."""
+    shape = draw(shapes(max_side))
+    n = draw(numbers(min_n, max_n))
+    rng = np.random.default_rng(draw(_seeds))
+    frames = np.empty((n, *shape), bool)
+    for i in range(n):
+        change = draw(st.sampled_from(["moved", "damaged", "covered", "other"])) if i else "first"
+        if change == "first":
+            frames[i] = draw(masks(shape, kinds=RICH))
+        else:
+            frames[i] = draw(masks(shape)) if change == "other" else frames[rng.integers(i)]
+        if change == "moved":
+            frames[i] = np.roll(frames[i], rng.integers(-2, 3, 2), axis=(0, 1))
+        if change == "damaged":
+            frames[i] ^= rng.random(shape) < rng.choice([0.02, 0.3])
+        if change == "covered":
+            frames[i] &= rectangle(rng, *shape) if rng.random() < 0.5 else silhouettes(rng, *shape)
+    return laid_out(draw, frames)
+
+
+@st.composite
 def boxes(draw, n, shape):
-    """Give (n, 4) boxes: inside, fractional, inverted, partly or wholly outside."""
+    """Give (n, 4) boxes: most hold nearly all; fractional, inverted, partly or wholly outside."""
     h, w = shape
     rng = np.random.default_rng(draw(_seeds))
+    kinds = ["wide"] * 8 + ["ordered", "pixels", "any", "far"]
     result = rng.uniform(-0.3, 1.3, (n, 4)) * (w, h, w, h)
     for i in range(n):
-        kind = draw(st.sampled_from(["any", "ordered", "ordered", "whole", "far"]))
-        if kind != "any":
+        kind = draw(st.sampled_from(kinds))
+        if kind == "wide":
+            result[i] = (rng.uniform(-0.3, 0.2, 4) * [1, 1, -1, -1] + [0, 0, 1, 1]) * (w, h, w, h)
+        elif kind != "any":
             result[i] = np.sort(result[i].reshape(2, 2), axis=0).ravel()
-        if kind == "whole":
+        if kind == "pixels":
             result[i] = np.round(result[i])
         if kind == "far":
             result[i, rng.integers(4)] *= 1e12
@@ -169,6 +208,12 @@ def boxes(draw, n, shape):
 
 
 @st.composite
-def stacks_and_boxes(draw, max_n=4, max_side=70, min_n=0):
-    frames = draw(stacks(max_n, max_side, min_n))
+def stacks_and_boxes(draw, max_n=4, max_side=70, min_n=0, **options):
+    frames = draw(stacks(max_n, max_side, min_n, **options))
+    return frames, draw(boxes(len(frames), frames.shape[1:]))
+
+
+@st.composite
+def crowds_and_boxes(draw, max_n=8, max_side=70, min_n=0):
+    frames = draw(crowds(max_n, max_side, min_n))
     return frames, draw(boxes(len(frames), frames.shape[1:]))

@@ -8,7 +8,7 @@ import pytest
 import supervision as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import boxes, masks, shapes, stacks
+from strategies import RICH, boxes, crowds, masks
 
 from compactmask import CompactMask, occlude
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
@@ -24,26 +24,39 @@ COLUMNS = ("offsets", "crop_shapes", "area", "indptr", "data")
 each_operator = pytest.mark.parametrize("operator", OPERATORS)
 
 
-@st.composite
-def frames_and_masks(draw, n, shape):
-    """Give n frames and their masks, in tight crops or cut to boxes of any kind."""
-    frames = np.array([draw(masks(shape)) for _ in range(n)], bool).reshape(n, *shape)
-    if n and draw(st.booleans()):
-        compact = CompactMask.from_dense(frames, draw(boxes(n, shape)))
-        return compact.to_dense(), compact
-    return frames, CompactMask.from_dense(frames, image_shape=shape)
+def in_crops(draw, frames):
+    """Give frames and their masks, in tight crops or cut to boxes of any kind."""
+    if len(frames) and draw(st.booleans()):
+        mask = CompactMask.from_dense(frames, draw(boxes(len(frames), frames.shape[1:])))
+        return mask.to_dense(), mask
+    return frames, CompactMask.from_dense(frames, image_shape=frames.shape[1:])
 
 
 @st.composite
-def pairs(draw, lengths=((2, 2), (1, 3), (3, 1), (0, 0), (0, 1), (1, 0))):
+def pairs(draw):
+    lengths = [(2, 2), (3, 3), (1, 3), (3, 1)] * 5 + [(0, 0), (0, 1), (1, 0)]
     n, m = draw(st.sampled_from(lengths))
-    shape = draw(shapes(60))
-    return draw(frames_and_masks(n, shape)), draw(frames_and_masks(m, shape))
+    frames = draw(crowds(n + m, 60, n + m))
+    return in_crops(draw, frames[:n]), in_crops(draw, frames[n:])
 
 
 @st.composite
 def sets(draw, min_n=0):
-    return draw(frames_and_masks(draw(st.integers(min_n, 7)), draw(shapes(60))))
+    return in_crops(draw, draw(crowds(7, 60, min_n)))
+
+
+@st.composite
+def sets_in_common(draw):
+    """Give a set of masks that have pixels in common, mostly."""
+    frames = draw(crowds(5, 60, min_n=1))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if draw(st.sampled_from([True] * 9 + [False])):
+        frames = frames | draw(masks(frames.shape[1:], kinds=RICH))
+    mask = CompactMask.from_dense(frames)
+    if draw(st.booleans()):
+        inside = mask.bbox_xyxy + rng.integers([-9, -9, -1, -1], [2, 2, 10, 10], (len(mask), 4))
+        mask = CompactMask.from_dense(frames, inside)
+    return mask.to_dense(), mask
 
 
 def is_tight(mask):
@@ -165,7 +178,7 @@ def test_union_is_that_of_frames_in_a_tight_crop(num_threads, case):
 
 
 @pytest.mark.parametrize("num_threads", [1, 3])
-@given(case=sets(min_n=1))
+@given(case=sets_in_common())
 def test_intersection_is_that_of_frames_in_a_tight_crop(num_threads, case):
     frames, a = case
     found = a.intersection(num_threads=num_threads)
@@ -177,11 +190,11 @@ def test_intersection_is_that_of_frames_in_a_tight_crop(num_threads, case):
         assert np.array_equal(found.offsets, a.offsets[:1])
 
 
-@given(stacks(max_n=6, min_n=1))
-def test_reductions_are_those_of_pycocotools(frames):
+@given(sets_in_common())
+def test_reductions_are_those_of_pycocotools(case):
+    frames, mask = case
     coco = pytest.importorskip("pycocotools.mask")
     rles = coco.encode(np.asfortranarray(frames.transpose(1, 2, 0).astype(np.uint8)))
-    mask = CompactMask.from_dense(frames)
     for found, intersect in ((mask.union(), False), (mask.intersection(), True)):
         assert (
             found.to_coco_rle()[0]["counts"].encode()

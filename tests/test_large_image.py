@@ -1,6 +1,16 @@
-"""An image of 20,000 x 20,000 with 10,000 instances: everything in less than 1 GiB."""
+"""Huge images: 10,000 instances in less than 1 GiB, and small masks in next to nothing."""
+
+import inspect
+import re
 
 import fresh
+import large_operations
+
+import compactmask as cm
+from compactmask import CompactMask, ops
+
+# Their arguments or results are arrays of the image's pixels.
+OF_PIXELS = {"to_dense", "to_label_image", "from_label_image", "from_panoptic"}
 
 SCRIPT = """
 from pathlib import Path
@@ -48,3 +58,22 @@ def test_ten_thousand_instances_on_a_20000_x_20000_image_need_less_than_1_gib(tm
     script = SCRIPT.replace("FOLDER", repr(str(tmp_path)))
     bare = 32 << 20  # the interpreter before any import has less
     assert fresh.peak_growth("", script) + bare < 1 << 30
+
+
+def test_every_public_name_is_worked_through_or_is_about_arrays_of_the_image():
+    words = set(re.findall(r"\w+", inspect.getsource(large_operations)))
+    names = {name for name in dir(CompactMask) if not name.startswith("_")}
+    names |= {name for name in vars(ops) if name in cm.__all__}
+    assert names - words == OF_PIXELS | {"empty"}
+
+
+def test_every_operation_on_small_masks_of_a_30000_x_30000_image_needs_little_memory():
+    set_up = """
+import large_operations
+small, huge = large_operations.set_up()
+"""
+    work = """
+for step in large_operations.STEPS:
+    step(small, huge)
+"""
+    assert fresh.peak_growth(set_up, work) < 30e6  # a frame of bits would be 112e6

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import supervision as sv
 from data import DATA, needs_data
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import silhouettes, stacks_and_boxes
+from strategies import crowds_and_boxes, silhouettes
 from supervision.detection.utils.iou_and_nms import OverlapMetric
 from supervision_versions import is_todays
 from test_overlap import large_noise
@@ -18,6 +18,9 @@ from test_overlap import large_noise
 import compactmask as cm
 from compactmask import CompactMask
 from compactmask.errors import ShapeMismatchError
+
+# Row i has i + 1 of 10 pixels: overlaps are 1/10, 1/5, 1/2 exactly, and equal among them.
+TIES = np.tril(np.ones((10, 10), bool))[:, None]
 
 METRICS = {"iou": OverlapMetric.IOU, "ios": OverlapMetric.IOS}
 
@@ -59,22 +62,24 @@ def greedy(mask, scores, threshold, class_id, metric):
 
 @needs_float32
 @given(
-    stacks_and_boxes(max_n=12, max_side=40),
-    st.sampled_from([0, 0.1, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.9, 1]),
+    crowds_and_boxes(max_n=12, max_side=40, min_n=2),
+    st.sampled_from([0.5, 0.1, 0.2, 1 / 3, 0.4, 0.6, 0.7] * 3 + [0.9, 0, 1]),
     st.sampled_from(["iou", "ios"]),
-    st.data(),
+    st.lists(
+        st.tuples(st.one_of(st.floats(-3, 3), st.sampled_from([0.5, 0.25])), st.integers(0, 2)),
+        min_size=12,
+        max_size=12,
+    ),
 )
-def test_it_keeps_what_supervision_keeps(case, threshold, metric, data):
+@example((TIES, None), 0.5, "iou", [(0.5, 0)] * 12)
+@example((TIES, None), 0.1, "iou", [(0.5, 0), (0.25, 0)] * 6)
+@example((TIES, None), 0.2, "iou", [(0.5, 1)] * 12)
+@example((TIES, None), 0.5, "ios", [(0.25, 2)] * 12)
+def test_it_keeps_what_supervision_keeps(case, threshold, metric, labels):
     frames, boxes = case
     mask = CompactMask.from_dense(frames, boxes, frames.shape[1:])
-    scores = data.draw(
-        st.lists(
-            st.one_of(st.floats(-3, 3), st.sampled_from([0.5, 0.25])),
-            min_size=len(mask),
-            max_size=len(mask),
-        )
-    )
-    class_id = data.draw(st.lists(st.integers(0, 2), min_size=len(mask), max_size=len(mask)))
+    scores = [score for score, _ in labels[: len(mask)]]
+    class_id = [one for _, one in labels[: len(mask)]]
     for classes in (None, class_id):
         found = cm.mask_nms(mask, scores, threshold, classes, metric)
         assert found.dtype == np.bool_

@@ -11,7 +11,7 @@ import supervision as sv
 from data import DATA, needs_data
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import KINDS, boxes, noise, silhouettes, stacks
+from strategies import KINDS, boxes, crowds, noise, silhouettes
 from supervision.detection.utils.iou_and_nms import OverlapMetric
 from supervision_versions import is_todays
 
@@ -28,9 +28,9 @@ def pairs_of_sets(draw, max_side=70):
 
     A tall mask of few edges is compared by them, others as bits.
     """
-    frames = draw(stacks(max_n=8, max_side=max_side))
+    n, m = draw(st.sampled_from([(4, 4), (1, 3), (2, 1), (3, 5)] * 5 + [(0, 2), (3, 0), (0, 0)]))
+    frames = draw(crowds(n + m, max_side, n + m))
     frames = np.repeat(frames, draw(st.sampled_from([1, 1, 40])), axis=1)
-    n = draw(st.integers(0, len(frames)))
     return tuple(in_crops(draw, part) for part in (frames[:n], frames[n:]))
 
 

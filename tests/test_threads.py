@@ -6,6 +6,7 @@ import numpy as np
 from blocks import pack
 from strategies import clouds, silhouettes
 
+import compactmask as cm
 from compactmask import CompactMask
 from compactmask._kernels import dense
 
@@ -17,8 +18,46 @@ def work(seed):
     rng = np.random.default_rng(seed)
     frames = np.array([kind(rng, 120, 150) for kind in (silhouettes, clouds)])
     mask = CompactMask.from_dense(frames)
+    other = mask[::-1]
     strings = mask.to_coco_rle()
+    parts, index = mask.connected_components()
+    polygons = mask.to_polygons()
+    scores = rng.random(len(parts))
+    sets = [
+        mask | other,
+        mask & other,
+        mask - other,
+        mask ^ other,
+        ~mask,
+        mask.union(),
+        mask.intersection(),
+        cm.occlude(mask, [1, 0]),
+        parts,
+        mask.largest_component(4),
+        mask.remove_small(9),
+        mask.fill_holes(),
+        *(
+            getattr(mask, name)(3, element)
+            for name in ("dilate", "erode", "opening", "closing")
+            for element in ("square", "cross", "disk")
+        ),
+        *(
+            CompactMask.from_polygons(polygons, mask.image_shape, rule)
+            for rule in ("coco", "fill", "evenodd")
+        ),
+    ]
     return [
+        [bytes(one._packed) for one in sets],
+        index.tolist(),
+        [[part.tolist() for part in parts] for parts in polygons],
+        mask.contains(rng.integers(-5, 155, (400, 2))).tobytes(),
+        mask.centroid.tobytes(),
+        *(
+            overlap(mask, parts).tobytes()
+            for overlap in (cm.intersection_area, cm.mask_iou, cm.mask_ioa, cm.boundary_iou)
+        ),
+        cm.mask_nms(parts, scores, 0.1).tobytes(),
+        cm.mask_nms(mask, scores[:2], 0.1, metric="ios").tobytes(),
         frames.tobytes(),
         mask.to_dense().tobytes(),
         strings,
