@@ -16,7 +16,7 @@ connectivities = st.sampled_from([4, 8])
 def parted(**options):
     """Give frames that fall into parts and have holes, mostly, and boxes."""
     return stacks_and_boxes(
-        kinds=(*PARTED, *PARTED, panes, panes, sieve, silhouettes), min_n=2, min_side=5, **options
+        kinds=(*PARTED, *PARTED, *[panes] * 5, sieve, silhouettes), min_n=3, min_side=8, **options
     )
 
 
