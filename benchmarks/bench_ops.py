@@ -40,8 +40,9 @@ ours. The first column is ours; noise is that of the ratio that has a target.
 - **union of two** is a call for each two neighbours of an image, as a user would write it:
   `a | b` of two sets of one mask.
 - **union**: the masks of one image to one.
-- **pairwise IoU**: 300 masks against 300 others, all of one image shape. **NMS**: 1,000 masks
-  with their scores; supervision's works on its own `CompactMask`.
+- **pairwise IoU**: 300 masks against 300 others, all of one image shape; **with one another**:
+  against themselves, where ours compares each pair once. **NMS**: 1,000 masks with their scores;
+  supervision's works on its own `CompactMask`.
 - **labels**: a label image to masks; the rivals make a mask an id, `labels == id`.
 """
 
@@ -265,6 +266,15 @@ def of_sets(held: list[Held], n_pairs: int, n_scored: int) -> list[Case]:
     return [
         Case(f"pairwise IoU {n_pairs}x{n_pairs}", pairwise, target=20),
         Case("the same", pairwise, "pycocotools", 3),
+        Case(
+            f"IoU of {n_pairs} with one another",
+            {
+                "ours": lambda: cm.mask_iou(a, a),
+                "supervision": lambda: sv.mask_iou_batch(a_theirs, a_theirs),
+                "pycocotools": lambda: coco.iou(a_rles, a_rles, crowd),
+            },
+            target=20,
+        ),
         Case(
             f"NMS of {len(scored)}",
             {
