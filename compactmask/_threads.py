@@ -70,6 +70,8 @@ def each_part(
     num_threads : int
         Threads.
     """
+    if thread_count(num_threads) == 1:
+        return [kernel(*sets)]
     n = max(one.n for one in sets)
 
     def call(first: int, last: int) -> Result:

@@ -2,7 +2,8 @@
 
 A block is a header, the columns and the packed masks back to back, in native byte order::
 
-    int32   magic, n, H, W
+    int32   magic, n, H, W       magic: "CMK" and "0"; "1" left to right mirrored, "2" top to
+                                 bottom, "3" both: crops are seen so, not packed so
     int32   offsets[n][2]        x, y of each crop's top left pixel
     int32   crop_shapes[n][2]    h, w
     uint32  area[n]              True pixels
@@ -109,6 +110,11 @@ class Packed(bytes):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Packed:
         return self
+
+    def straight(self) -> Packed:
+        """Return the same masks packed as they are seen, none of them mirrored: for files."""
+        result = block.straighten(self)
+        return self if result is self else Packed(result)
 
     @property
     def n(self) -> int:

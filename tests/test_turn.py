@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from strategies import stacks, stacks_and_boxes
 from test_geometry import pack_in
 
-from compactmask._kernels import dense, geometry, turn
+from compactmask._kernels import block, dense, geometry, turn
 from compactmask.packed import Packed
 
 SYMMETRIES = [(a, b, c) for a in (False, True) for b in (False, True) for c in (False, True)]
 
 
-def turned(block, transpose, flip_x, flip_y):
-    return Packed(turn.turn(block, transpose, flip_x, flip_y))
+def turned(masks, transpose, flip_x, flip_y):
+    kernel = turn.turn if transpose else block.mirror
+    return Packed(kernel(masks, flip_x, flip_y))
 
 
 def expected_frames(frames, transpose, flip_x, flip_y):
@@ -28,12 +29,12 @@ def expected_frames(frames, transpose, flip_x, flip_y):
 @given(case=stacks_and_boxes(min_n=1))
 @example(case=(np.eye(3, dtype=bool)[None], np.array([[0, 0, 0, 0]])))
 def test_every_symmetry_moves_pixels_and_crops_as_numpy_does(symmetry, case):
-    block = pack_in(*case)
-    found = turned(block, *symmetry)
-    frames = frames_of(block)
+    masks = pack_in(*case)
+    found = turned(masks, *symmetry)
+    frames = frames_of(masks)
     assert np.array_equal(frames_of(found), expected_frames(frames, *symmetry))
     crops = np.zeros_like(frames)
-    for crop, (x, y, h, w) in zip(crops, boxes_of(block), strict=True):
+    for crop, (x, y, h, w) in zip(crops, boxes_of(masks), strict=True):
         crop[y : y + h, x : x + w] = True
     moved = pack(expected_frames(crops, *symmetry))
     assert boxes_of(found) == boxes_of(moved)
@@ -42,21 +43,21 @@ def test_every_symmetry_moves_pixels_and_crops_as_numpy_does(symmetry, case):
 
 @given(stacks_and_boxes(min_n=1))
 def test_every_symmetry_is_undone_by_another(case):
-    block = pack_in(*case)
+    masks = pack_in(*case)
     for transpose, flip_x, flip_y in SYMMETRIES:
-        there = turned(block, transpose, flip_x, flip_y)
+        there = turned(masks, transpose, flip_x, flip_y)
         x, y = (flip_y, flip_x) if transpose else (flip_x, flip_y)
         back = turned(there, transpose, x, y)
-        assert boxes_of(back) == boxes_of(block)
-        assert geometry.equal(back, block)
-        assert np.array_equal(there.area, block.area)
+        assert boxes_of(back) == boxes_of(masks)
+        assert geometry.equal(back, masks)
+        assert np.array_equal(there.area, masks.area)
 
 
 @given(stacks(min_n=1))
 def test_turned_masks_are_packed_as_pixels_would_be(frames):
-    block = pack(frames)
+    masks = pack(frames)
     for symmetry in SYMMETRIES:
-        found = turned(block, *symmetry)
+        found = turned(masks, *symmetry).straight()
         for i in range(found.n):
             start, stop = found.indptr[i : i + 2].tolist()
             assert bytes(found.data[start:stop]) == encode(dense.crop(found, i))
@@ -69,12 +70,12 @@ def test_columns_with_any_edges_are_transposed(h, w, data):
         rows = data.draw(st.lists(st.integers(0, h), unique=True, max_size=6).map(sorted))
         frame[rows[: len(rows) // 2 * 2], x] = 1
     frames = (np.cumsum(frame, axis=0)[None, :h] % 2).astype(bool)
-    block = pack(frames, [[0, 0, w - 1, h - 1]])
-    assert np.array_equal(frames_of(turned(block, True, False, False)), frames.transpose(0, 2, 1))
+    masks = pack(frames, [[0, 0, w - 1, h - 1]])
+    assert np.array_equal(frames_of(turned(masks, True, False, False)), frames.transpose(0, 2, 1))
 
 
 def test_no_masks_turn_into_none():
-    block = pack(np.zeros((0, 4, 7), bool))
-    assert turned(block, True, False, True).image_shape == (7, 4)
-    assert turned(block, True, False, True).n == 0
-    assert turned(block, False, True, True).image_shape == (4, 7)
+    masks = pack(np.zeros((0, 4, 7), bool))
+    assert turned(masks, True, False, True).image_shape == (7, 4)
+    assert turned(masks, True, False, True).n == 0
+    assert turned(masks, False, True, True).image_shape == (4, 7)

@@ -13,6 +13,7 @@ cdef struct View:
     # pointers into a block that somebody else keeps alive
     Py_ssize_t n
     int32_t height, width
+    bint flip_x, flip_y             # crops are seen reversed, left to right or top to bottom
     const int32_t* offsets          # x, y
     const int32_t* crop_shapes      # h, w
     const uint32_t* area
@@ -21,6 +22,11 @@ cdef struct View:
 
 
 cdef int look(object block, View* view) except -1
+
+
+cdef inline bint is_mirrored(View* view) noexcept nogil:
+    """Tell whether masks are seen otherwise than they are packed."""
+    return view.flip_x or view.flip_y
 
 
 cdef inline Fault unpack(View* view, Py_ssize_t i, Decoder decoder, Edges mask) noexcept nogil:
@@ -45,6 +51,8 @@ cdef inline Fault unpack(View* view, Py_ssize_t i, Decoder decoder, Edges mask) 
             fault.status = Status.WRONG_AREA
             fault.found = area
             fault.expected = view.area[i]
+        elif is_mirrored(view):
+            mask.mirror(view.flip_x, view.flip_y)
     fault.mask = i
     return fault
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t
 
-from compactmask._kernels.block cimport Builder, View, look, unpack
+from compactmask._kernels.block cimport Builder, View, is_mirrored, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
@@ -121,7 +121,12 @@ cdef combine_blocks(Operation operation, block, other):
         for i in range(b.n if a.n == 1 else a.n):
             k, j = i if a.n > 1 else 0, i if b.n > 1 else 0
             if not keeps_b(operation) and are_apart(&a, k, &b, j):
-                if keeps_a(operation):
+                if keeps_a(operation) and is_mirrored(&a):
+                    fault = unpack(&a, k, decoder, mask_a)
+                    have_a = k
+                    if fault.status == OK:
+                        fault = builder.add(mask_a)
+                elif keeps_a(operation):
                     fault = builder.copy(&a, k, a.offsets[2 * k], a.offsets[2 * k + 1])
                 else:
                     fault = builder.put_empty(a.offsets[2 * k], a.offsets[2 * k + 1])

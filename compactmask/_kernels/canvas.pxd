@@ -35,3 +35,4 @@ cdef class Canvas:
     cdef Status merge(
         self, Column* column, const int32_t* rows, int32_t n, int32_t down
     ) noexcept nogil
+    cdef Status move(self, Column* column, int32_t n) noexcept nogil

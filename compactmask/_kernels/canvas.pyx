@@ -163,44 +163,43 @@ cdef class Canvas:
             merged            | near or rows |
         """
         cdef:
-            int32_t first = 0, beyond = 0, total, k = n, i
-            int32_t* old
-            int32_t* new
-        if column.n > 0:
-            near(
-                self.rows + column.start, column.n, rows[0] + down, rows[n - 1] + down,
-                &first, &beyond,
-            )
-        if first < beyond:
-            if make_room(
-                <void**>&self.merged, &self.merged_capacity, beyond - first + n, sizeof(int32_t)
-            ) != OK:
+            int32_t first, beyond, total, k, i
+            int32_t* at = self.rows + column.start
+        if column.n == 0 or rows[0] + down > at[column.n - 1]:      # mostly it lies below
+            if column.n + n > column.capacity and self.move(column, column.n + n) != OK:
                 return NO_MEMORY
-            k = <int32_t>combine_rows(
-                OR, self.rows + column.start + first, beyond - first, 0, rows, n, down, self.merged
-            )
+            at = self.rows + column.start + column.n
+            for i in range(n):
+                at[i] = rows[i] + down
+            column.n += n
+            return OK
+        near(at, column.n, rows[0] + down, rows[n - 1] + down, &first, &beyond)
+        if make_room(
+            <void**>&self.merged, &self.merged_capacity, beyond - first + n, sizeof(int32_t)
+        ) != OK:
+            return NO_MEMORY
+        k = <int32_t>combine_rows(OR, at + first, beyond - first, 0, rows, n, down, self.merged)
         total = column.n - (beyond - first) + k
-        if total > column.capacity:
-            if make_room(
-                <void**>&self.rows, &self.capacity, self.n_rows + 2 * <Py_ssize_t>total,
-                sizeof(int32_t),
-            ) != OK:
-                return NO_MEMORY
-            old, new = self.rows + column.start, self.rows + self.n_rows
-            memcpy(new, old, first * sizeof(int32_t))
-            memcpy(new + first + k, old + beyond, (column.n - beyond) * sizeof(int32_t))
-            column.start, column.capacity = self.n_rows, 2 * total
-            self.n_rows += 2 * total
-        else:
-            new = self.rows + column.start
-            if first + k != beyond and beyond < column.n:
-                memmove(new + first + k, new + beyond, (column.n - beyond) * sizeof(int32_t))
-        if first < beyond:
-            memcpy(new + first, self.merged, k * sizeof(int32_t))
-        else:
-            for i in range(k):
-                new[first + i] = rows[i] + down
+        if total > column.capacity and self.move(column, total) != OK:
+            return NO_MEMORY
+        at = self.rows + column.start
+        if first + k != beyond and beyond < column.n:
+            memmove(at + first + k, at + beyond, (column.n - beyond) * sizeof(int32_t))
+        memcpy(at + first, self.merged, k * sizeof(int32_t))
         column.n = total
+        return OK
+
+    cdef Status move(self, Column* column, int32_t n) noexcept nogil:
+        """Take a column behind all others, where it has room for twice `n` edges."""
+        if make_room(
+            <void**>&self.rows, &self.capacity, self.n_rows + 2 * <Py_ssize_t>n, sizeof(int32_t)
+        ) != OK:
+            return NO_MEMORY
+        memcpy(
+            self.rows + self.n_rows, self.rows + column.start, column.n * sizeof(int32_t)
+        )
+        column.start, column.capacity = self.n_rows, 2 * n
+        self.n_rows += 2 * <Py_ssize_t>n
         return OK
 
     cdef Status cut(self, Edges mask, Edges out) noexcept nogil:

@@ -35,6 +35,9 @@ cdef class Edges:
     cdef int64_t area(self) noexcept nogil
     cdef Status clip(self, int32_t x1, int32_t y1, int32_t x2, int32_t y2) noexcept nogil
     cdef void tighten(self) noexcept nogil
+    cdef void mirror(self, bint x, bint y) noexcept nogil
+    cdef void _turn_around(self) noexcept nogil
+    cdef void _flip_columns(self) noexcept nogil
     cdef void swap(self, Edges other) noexcept nogil
 
 

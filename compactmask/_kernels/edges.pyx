@@ -198,6 +198,50 @@ cdef class Edges:
         self.h = bottom - top
         self.w = last - first + 1
 
+    cdef void mirror(self, bint x, bint y) noexcept nogil:
+        """Reverse the crop where it is: each row where `x` says so, each column where `y` does."""
+        if x:
+            self._turn_around()
+        if x != y:
+            self._flip_columns()
+
+    cdef void _turn_around(self) noexcept nogil:
+        """Reverse rows and columns: all edges come in the opposite order."""
+        cdef:
+            Py_ssize_t* start = self.start
+            int32_t* at = self.at
+            Py_ssize_t low = 0, high = self.n - 1
+            int32_t h = self.h, row
+            Py_ssize_t n = self.n, place
+        while low < high:               # n is even
+            row = at[low]
+            at[low] = h - at[high]
+            at[high] = h - row
+            low += 1
+            high -= 1
+        low, high = 0, self.w
+        while low <= high:
+            place = start[low]
+            start[low] = n - start[high]
+            start[high] = n - place
+            low += 1
+            high -= 1
+
+    cdef void _flip_columns(self) noexcept nogil:
+        """Reverse every column."""
+        cdef:
+            int32_t* at = self.at
+            int32_t h = self.h, x, row
+            Py_ssize_t low, high
+        for x in range(self.w):
+            low, high = self.start[x], self.start[x + 1] - 1
+            while low < high:
+                row = at[low]
+                at[low] = h - at[high]
+                at[high] = h - row
+                low += 1
+                high -= 1
+
     cdef void swap(self, Edges other) noexcept nogil:
         """Exchange masks, and the memory they are in, with `other`."""
         self.x, other.x = other.x, self.x

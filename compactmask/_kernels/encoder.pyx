@@ -327,14 +327,19 @@ cdef class Encoder:
     cdef void prefer_runs(self, Edges mask, Py_ssize_t begin) noexcept nogil:
         """Replace the bytes from `begin` on by run lengths where those are strictly shorter."""
         cdef:
-            Py_ssize_t length = self.n_out - begin, k, segments = mask.n // 2
+            Py_ssize_t length = self.n_out - begin, k, runs = mask.n // 2
             int64_t total
             int32_t column
+        for k in range(1, mask.n, 2):       # these may go on in the next column
+            runs -= mask.at[k] == mask.h
+        if length <= 1 + 2 * runs:          # a run takes a byte at least
+            return
+        runs = mask.n // 2
         for column in range(1, mask.w):
             k = mask.start[column]
             if mask.start[column - 1] < k < mask.start[column + 1]:
-                segments -= mask.at[k - 1] == mask.h and mask.at[k] == 0
-        if length <= 1 + 2 * segments:      # a run takes a byte at least
+                runs -= mask.at[k - 1] == mask.h and mask.at[k] == 0
+        if length <= 1 + 2 * runs:
             return
         total = 1 + put_runs(mask, NULL)
         if total < length:

@@ -5,7 +5,7 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
-from compactmask._kernels.block cimport Builder, View, look, unpack
+from compactmask._kernels.block cimport Builder, View, is_mirrored, look, unpack
 from compactmask._kernels.decoder cimport Decoder
 from compactmask._kernels.edges cimport Edges
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
@@ -80,7 +80,7 @@ def move(block, int32_t dx, int32_t dy, int32_t height, int32_t width):
                 fault.status = mask.make_empty(min(x1, width - 1), min(y1, height - 1))
                 if fault.status == OK:
                     fault = builder.add(mask)
-            elif x2 - x1 + 1 == w and y2 - y1 + 1 == h:
+            elif x2 - x1 + 1 == w and y2 - y1 + 1 == h and not is_mirrored(&view):
                 fault = builder.copy(&view, i, x, y)
             else:
                 fault = unpack(&view, i, decoder, mask)
@@ -206,11 +206,12 @@ def equal(block, other):
         Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         Py_ssize_t i, size
-        bint is_equal = True
+        bint is_equal = True, is_alike
     look(block, &a)
     look(other, &b)
     if a.n != b.n or a.height != b.height or a.width != b.width:
         return False
+    is_alike = a.flip_x == b.flip_x and a.flip_y == b.flip_y
     with nogil:
         for i in range(a.n):
             if a.area[i] != b.area[i]:
@@ -218,7 +219,8 @@ def equal(block, other):
                 break
             size = a.indptr[i + 1] - a.indptr[i]
             if (
-                size == b.indptr[i + 1] - b.indptr[i]
+                is_alike
+                and size == b.indptr[i + 1] - b.indptr[i]
                 and memcmp(a.offsets + 2 * i, b.offsets + 2 * i, 8) == 0
                 and memcmp(a.crop_shapes + 2 * i, b.crop_shapes + 2 * i, 8) == 0
                 and memcmp(a.data + a.indptr[i], b.data + b.indptr[i], size) == 0

@@ -6,16 +6,15 @@
 #include <immintrin.h>
 #endif
 
-/* Draw a column whose first band is `band`, bands `w` words apart. `rows` are pairs of rows in
-   the image, where a segment starts and where it has ended. */
-static void draw_column(const int32_t *rows, ptrdiff_t n, ptrdiff_t band, ptrdiff_t w,
+/* Draw a column whose words are `w` apart. `rows` are pairs of rows, where a segment starts and
+   where it has ended, and as many rows `down` from the first bit. */
+static void draw_column(const int32_t *rows, ptrdiff_t n, int32_t down, ptrdiff_t w,
                         uint64_t *column)
 {
     const uint64_t all = ~(uint64_t)0;
     for (ptrdiff_t k = 0; k < n; k += 2) {
-        int32_t top = rows[k], bottom = rows[k + 1] - 1;
-        uint64_t *at = column + ((top >> 6) - band) * w;
-        uint64_t *last = column + ((bottom >> 6) - band) * w;
+        int32_t top = rows[k] + down, bottom = rows[k + 1] + down - 1;
+        uint64_t *at = column + (top >> 6) * w, *last = column + (bottom >> 6) * w;
         uint64_t from = all << (top & 63), to = all >> (63 - (bottom & 63));
         if (at == last) {
             *at |= from & to;
@@ -33,6 +32,21 @@ static inline uint64_t count_bits(uint64_t x)
     x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
     x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
     return (x * 0x0101010101010101u) >> 56;
+}
+
+/* Count the bits of a column between two rows, the second one exclusive. */
+static int64_t count_between(const uint64_t *column, ptrdiff_t w, int32_t top, int32_t bottom)
+{
+    const uint64_t all = ~(uint64_t)0;
+    int32_t band = top >> 6, last = (bottom - 1) >> 6;
+    uint64_t total = 0;
+    for (int32_t k = band; k <= last; k++) {
+        uint64_t word = column[k * w];
+        if (k == band) word &= all << (top & 63);
+        if (k == last) word &= all >> (63 - ((bottom - 1) & 63));
+        total += count_bits(word);
+    }
+    return (int64_t)total;
 }
 
 /* Count the bits that `bands` rows of `w` words share. */

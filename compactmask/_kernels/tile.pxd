@@ -14,8 +14,8 @@ cdef struct Figure:
     Py_ssize_t index            # which it is, as the user of the tile counts
     int64_t area
     int32_t x1, y1, x2, y2      # the tight box in the image, behind the last pixel
-    Py_ssize_t start            # where its columns are in `starts`, one more than it is wide
-    Py_ssize_t plane            # where its bits are in `words`, -1 where it has none
+    Py_ssize_t plane            # where its bits are in `words`, -1 where it is held as edges
+    Py_ssize_t start            # else where its columns are in `starts`, one more than it is wide
 
 
 @cython.final
@@ -38,7 +38,8 @@ cdef class Tile:
     cdef void clear(self) noexcept nogil
     cdef bint is_full(self) noexcept nogil
     cdef Fault add(self, View* view, Py_ssize_t i, Py_ssize_t index) noexcept nogil
-    cdef Status add_plane(self, Figure* figure) noexcept nogil
+    cdef Status add_edges(self, Figure* figure) noexcept nogil
+    cdef Status add_plane(self, Figure* figure, Py_ssize_t size) noexcept nogil
     cdef void sort(self) noexcept nogil
     cdef Py_ssize_t first_near(self, int32_t x) noexcept nogil
 

@@ -1,8 +1,8 @@
 """Some masks of a block side by side in memory, ready to be laid over each other.
 
-Two masks are compared within the box that they share, either word by word as bits, or by walking
-down both their edges. Bits are faster where a mask is ragged or small; edges where a mask is so
-large and smooth that its bits would be mostly the inside.
+A mask is held as bits, or as edges where it is so large and smooth that its bits would be mostly
+the inside. Two masks are compared within the box that they share: word by word, by walking down
+both their edges, or by the bits of one between the edges of the other.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -18,7 +18,10 @@ from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status
 cdef extern from "planes.h":
     void choose_planes() noexcept
     void draw_column(
-        const int32_t* rows, Py_ssize_t n, Py_ssize_t band, Py_ssize_t w, uint64_t* column
+        const int32_t* rows, Py_ssize_t n, int32_t down, Py_ssize_t w, uint64_t* column
+    ) noexcept nogil
+    int64_t count_between(
+        const uint64_t* column, Py_ssize_t w, int32_t top, int32_t bottom
     ) noexcept nogil
     int64_t count_shared(
         const uint64_t* a, Py_ssize_t step_a, const uint64_t* b, Py_ssize_t step_b,
@@ -66,23 +69,11 @@ cdef class Tile:
         cdef:
             Fault fault = unpack(view, i, self.decoder, self.mask)
             Figure* figure
-            int32_t x
-            Py_ssize_t k
-            int32_t* at
-            Py_ssize_t* starts
+            Py_ssize_t size
         if fault.status != OK or self.mask.n == 0:
             return fault
         self.mask.tighten()
-        if (
-            make_room(<void**>&self.figures, &self.capacity, self.n + 1, sizeof(Figure)) != OK
-            or make_room(
-                <void**>&self.at, &self.at_capacity, self.n_at + self.mask.n, sizeof(int32_t)
-            ) != OK
-            or make_room(
-                <void**>&self.starts, &self.starts_capacity, self.n_starts + self.mask.w + 1,
-                sizeof(Py_ssize_t),
-            ) != OK
-        ):
+        if make_room(<void**>&self.figures, &self.capacity, self.n + 1, sizeof(Figure)) != OK:
             fault.status = NO_MEMORY
             return fault
         figure = self.figures + self.n
@@ -90,15 +81,11 @@ cdef class Tile:
         figure.area = view.area[i]
         figure.x1, figure.y1 = self.mask.x, self.mask.y
         figure.x2, figure.y2 = self.mask.x + self.mask.w, self.mask.y + self.mask.h
-        figure.start = self.n_starts
-        at, starts = self.at + self.n_at, self.starts + self.n_starts
-        for k in range(self.mask.n):
-            at[k] = self.mask.at[k] + self.mask.y
-        for x in range(self.mask.w + 1):
-            starts[x] = self.mask.start[x] + self.n_at
-        self.n_at += self.mask.n
-        self.n_starts += self.mask.w + 1
-        fault.status = self.add_plane(figure)
+        size = (((figure.y2 - 1) >> 6) - (figure.y1 >> 6) + 1) * <Py_ssize_t>self.mask.w
+        if size > PLANE_WORDS or size > WORDS_AN_EDGE * self.mask.n:
+            fault.status = self.add_edges(figure)
+        else:
+            fault.status = self.add_plane(figure, size)
         if fault.status != OK:
             return fault
         if self.n == 0:
@@ -110,24 +97,45 @@ cdef class Tile:
         self.n += 1
         return fault
 
-    cdef Status add_plane(self, Figure* figure) noexcept nogil:
-        """Draw the bits of the mask whose edges were added last, if that pays."""
+    cdef Status add_edges(self, Figure* figure) noexcept nogil:
+        """Keep the edges of the mask, as rows of the image."""
         cdef:
-            Py_ssize_t w = figure.x2 - figure.x1, x
-            Py_ssize_t band = figure.y1 >> 6, bands = ((figure.y2 - 1) >> 6) - band + 1
-            Py_ssize_t size = bands * w
-            const Py_ssize_t* starts = self.starts + figure.start
-        figure.plane = -1
-        if size > PLANE_WORDS or size > WORDS_AN_EDGE * (starts[w] - starts[0]):
-            return OK
+            Py_ssize_t k
+            int32_t x
+            int32_t* at
+            Py_ssize_t* starts
+        if (
+            make_room(<void**>&self.at, &self.at_capacity, self.n_at + self.mask.n, sizeof(int32_t))
+            != OK
+            or make_room(
+                <void**>&self.starts, &self.starts_capacity, self.n_starts + self.mask.w + 1,
+                sizeof(Py_ssize_t),
+            ) != OK
+        ):
+            return NO_MEMORY
+        figure.plane, figure.start = -1, self.n_starts
+        at, starts = self.at + self.n_at, self.starts + self.n_starts
+        for k in range(self.mask.n):
+            at[k] = self.mask.at[k] + self.mask.y
+        for x in range(self.mask.w + 1):
+            starts[x] = self.mask.start[x] + self.n_at
+        self.n_at += self.mask.n
+        self.n_starts += self.mask.w + 1
+        return OK
+
+    cdef Status add_plane(self, Figure* figure, Py_ssize_t size) noexcept nogil:
+        """Draw the mask as bits, in `size` words."""
+        cdef:
+            const Py_ssize_t* start = self.mask.start
+            int32_t x
         if make_room(<void**>&self.words, &self.words_capacity, self.n_words + size, 8) != OK:
             return NO_MEMORY
-        figure.plane = self.n_words
+        figure.plane, figure.start = self.n_words, -1
         self.n_words += size
         memset(self.words + figure.plane, 0, size * 8)
-        for x in range(w):
+        for x in range(self.mask.w):
             draw_column(
-                self.at + starts[x], starts[x + 1] - starts[x], band, w,
+                self.mask.at + start[x], start[x + 1] - start[x], self.mask.y & 63, self.mask.w,
                 self.words + figure.plane + x,
             )
         return OK
@@ -153,7 +161,11 @@ cdef int64_t shared(Tile a, const Figure* one, Tile b, const Figure* other) noex
     cdef:
         int32_t x1 = max(one.x1, other.x1), x2 = min(one.x2, other.x2)
         Py_ssize_t first, last, step, other_step
-    if one.plane < 0 or other.plane < 0:
+    if one.plane < 0 and other.plane >= 0:
+        return inside(a, one, b, other)
+    if other.plane < 0 and one.plane >= 0:
+        return inside(b, other, a, one)
+    if one.plane < 0:
         return walk(
             a.at, a.starts + one.start + (x1 - one.x1),
             b.at, b.starts + other.start + (x1 - other.x1), x2 - x1,
@@ -166,6 +178,24 @@ cdef int64_t shared(Tile a, const Figure* one, Tile b, const Figure* other) noex
         b.words + other.plane + (first - (other.y1 >> 6)) * other_step + (x1 - other.x1),
         other_step, last - first + 1, x2 - x1,
     )
+
+
+cdef int64_t inside(Tile a, const Figure* one, Tile b, const Figure* other) noexcept nogil:
+    """Count the bits of `other` between the edges of `one`, whose boxes meet."""
+    cdef:
+        int64_t total = 0
+        int32_t x, top, bottom, first = (other.y1 >> 6) << 6
+        Py_ssize_t k
+        const Py_ssize_t* starts = a.starts + one.start - one.x1
+    for x in range(max(one.x1, other.x1), min(one.x2, other.x2)):
+        for k in range(starts[x], starts[x + 1], 2):
+            top, bottom = max(a.at[k], other.y1), min(a.at[k + 1], other.y2)
+            if top < bottom:
+                total += count_between(
+                    b.words + other.plane + (x - other.x1), other.x2 - other.x1,
+                    top - first, bottom - first,
+                )
+    return total
 
 
 cdef int64_t walk(

@@ -1,4 +1,4 @@
-"""Packed masks flipped, turned and transposed, without pixels.
+"""Packed masks turned and transposed, without pixels.
 
 A row of the transposed mask is a column here: its edges are the columns x at which the row
 changes. Row y changes at x where it is True in one of the columns x - 1 and x, and False in the
@@ -24,15 +24,13 @@ from compactmask._kernels.room cimport make_room
 from compactmask._kernels.status cimport NO_MEMORY, OK, Fault, Status, fail, fault_of
 
 
-def turn(block, bint transpose, bint flip_x, bint flip_y):
+def turn(block, bint flip_x, bint flip_y):
     """Exchange rows and columns of every frame, then reverse them.
 
     Parameters
     ----------
     block : bytes
         A block.
-    transpose : bool
-        Whether rows and columns of the image are exchanged, before all else.
     flip_x, flip_y : bool
         Whether each row is reversed, left to right; whether each column is.
 
@@ -45,78 +43,30 @@ def turn(block, bint transpose, bint flip_x, bint flip_y):
         View view
         Builder builder = Builder()
         Edges mask = Edges()
-        Edges turned = Edges() if transpose else mask
+        Edges turned = Edges()
         Transposer transposer = Transposer()
         Decoder decoder = Decoder()
         Fault fault = fault_of(OK, -1)
         int32_t height, width
         Py_ssize_t i
     look(block, &view)
-    height, width = view.height, view.width
-    if transpose:
-        height, width = width, height
+    height, width = view.width, view.height
     with nogil:
         for i in range(view.n):
             fault = unpack(&view, i, decoder, mask)
-            if fault.status == OK and transpose:
+            if fault.status == OK:
                 fault.status = transposer.transpose(mask, turned)
             if fault.status == OK:
-                flip(turned, flip_x, flip_y, height, width)
+                turned.mirror(flip_x, flip_y)
+                if flip_x:
+                    turned.x = width - turned.x - turned.w
+                if flip_y:
+                    turned.y = height - turned.y - turned.h
                 fault = builder.add(turned)
             if fault.status != OK:
                 break
     fail(fault)
     return builder.finish(height, width)
-
-
-cdef void flip(Edges mask, bint x, bint y, int32_t height, int32_t width) noexcept nogil:
-    """Reverse rows, columns or both in an image of that size."""
-    if x:
-        turn_around(mask)
-        mask.x = width - mask.x - mask.w
-    if x != y:
-        flip_columns(mask)
-    if y:
-        mask.y = height - mask.y - mask.h
-
-
-cdef void turn_around(Edges mask) noexcept nogil:
-    """Reverse the crop in both directions: all edges come in the opposite order."""
-    cdef:
-        Py_ssize_t* start = mask.start
-        int32_t* at = mask.at
-        Py_ssize_t low = 0, high = mask.n - 1
-        int32_t h = mask.h, row
-        Py_ssize_t n = mask.n, place
-    while low < high:               # n is even
-        row = at[low]
-        at[low] = h - at[high]
-        at[high] = h - row
-        low += 1
-        high -= 1
-    low, high = 0, mask.w
-    while low <= high:
-        place = start[low]
-        start[low] = n - start[high]
-        start[high] = n - place
-        low += 1
-        high -= 1
-
-
-cdef void flip_columns(Edges mask) noexcept nogil:
-    """Reverse every column of the crop."""
-    cdef:
-        int32_t* at = mask.at
-        int32_t h = mask.h, x, row
-        Py_ssize_t low, high
-    for x in range(mask.w):
-        low, high = mask.start[x], mask.start[x + 1] - 1
-        while low < high:
-            row = at[low]
-            at[low] = h - at[high]
-            at[high] = h - row
-            low += 1
-            high -= 1
 
 
 cdef class Transposer:

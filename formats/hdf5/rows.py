@@ -170,7 +170,7 @@ def _packed(mask: Any, count: int, where: str) -> Packed:
                 mask = CompactMask.from_supervision(mask)
             else:
                 mask = CompactMask.from_dense(mask)
-        packed: Packed = mask._packed
+        packed: Packed = mask._packed.straight()
     except (CompactMaskError, TypeError) as error:
         raise type(error)(f"{where}: {error}") from None
     if packed.n != count:
