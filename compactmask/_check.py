@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,17 @@ import numpy.typing as npt
 from compactmask._kernels.block import check_image_shape
 from compactmask._kernels.boxes import clip
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
+
+FARTHEST = 1 << 62
+"""How far windows and pads may reach, in pixels, before the size of the image is looked at."""
+
+
+def _array(values: Any, name: str) -> npt.NDArray[Any]:
+    """Return an array; what is nested unevenly is none."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ShapeMismatchError(f"{name} are nested unevenly, expected an array") from None
 
 
 def image_shape(value: Any) -> tuple[int, int]:
@@ -51,7 +62,8 @@ def stack(masks: Any, shape: Any) -> tuple[npt.NDArray[np.uint8], tuple[int, int
         raise InvalidMaskError(f"masks have dtype {frames.dtype}, expected bool or numbers")
     if frames.dtype not in (np.bool_, np.uint8):
         frames = frames != 0
-    if 1 not in frames.strides[1:]:
+    # a side of one pixel may have any stride, so what kernels will see is asked for
+    if 1 not in memoryview(frames.view(np.uint8)).strides[1:]:
         frames = np.ascontiguousarray(frames)
     return frames.view(np.uint8), found
 
@@ -92,7 +104,7 @@ def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
     shape : tuple of int or None
         ``(H, W)`` they must have; needed where there are none.
     """
-    if isinstance(rles, Mapping) or not isinstance(rles, Sequence):
+    if isinstance(rles, str | bytes | Mapping) or not isinstance(rles, Iterable):
         raise InvalidMaskError(f"rles is {type(rles).__name__}, expected a sequence of COCO RLEs")
     expected = None if shape is None else image_shape(shape)
     counts = []
@@ -100,7 +112,7 @@ def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
     for i, rle in enumerate(rles):
         try:
             found = rle["size"]
-            counts.append(rle["counts"])
+            counts.append(_text(rle["counts"]))
         except (TypeError, KeyError):
             raise InvalidMaskError(
                 f"mask {i}: {type(rle).__name__} without 'size' and 'counts' is no COCO RLE"
@@ -126,6 +138,15 @@ def coco_rles(rles: Any, shape: Any) -> tuple[list[Any], tuple[int, int]]:
     return counts, expected
 
 
+def _text(counts: Any) -> Any:
+    """Return a string of a class of its own, such as NumPy's, as a plain one."""
+    if isinstance(counts, str) and type(counts) is not str:
+        return str(counts)
+    if isinstance(counts, bytes) and type(counts) is not bytes:
+        return bytes(counts)
+    return counts
+
+
 def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
     """Return the masks that a slice, a list or an array selects, all in ``0..n - 1``."""
     if isinstance(index, slice):
@@ -141,12 +162,10 @@ def indices(index: Any, n: int) -> npt.NDArray[np.int64]:
     elif chosen.dtype.kind not in "iu":
         kind = TypeError if chosen.dtype == object else IndexError
         raise kind(f"masks are selected by ints or bools, not by {chosen.dtype}")
-    if chosen.dtype == np.uint64:
-        chosen = np.minimum(chosen, np.uint64(n))
-    result = chosen.astype(np.int64)
-    is_bad = (result < -n) | (result >= n)
+    is_bad = (chosen < -n) | (chosen >= n)
     if is_bad.any():
-        raise IndexError(f"index {result[is_bad][0]} is out of range for {n} masks")
+        raise IndexError(f"index {chosen[is_bad][0]} is out of range for {n} masks")
+    result = chosen.astype(np.int64)
     result[result < 0] += n
     return result
 
@@ -157,15 +176,18 @@ def frames_out(out: Any, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
         found = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"out is {found}, expected an array of bool")
     if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+        found = "C-contiguous" if out.flags.c_contiguous else f"strides {out.strides}"
+        if not out.flags.writeable:
+            found += ", read-only"
         raise ShapeMismatchError(
-            f"out has shape {out.shape}, expected {shape}, C-contiguous and writeable"
+            f"out has shape {out.shape}, {found}; expected {shape}, C-contiguous, writeable"
         )
     return out.view(np.uint8)
 
 
 def label_image(labels: Any) -> npt.NDArray[Any]:
     """Return a label image of integers or bools, aligned and in native byte order."""
-    found = np.asarray(labels)
+    found = _array(labels, "labels")
     if found.ndim != 2:
         raise ShapeMismatchError(f"labels have shape {found.shape}, expected (H, W)")
     if found.dtype.kind not in "biu":
@@ -176,7 +198,7 @@ def label_image(labels: Any) -> npt.NDArray[Any]:
 
 def panoptic_colours(colours: Any) -> npt.NDArray[np.uint8]:
     """Return an image of colours."""
-    found = np.asarray(colours)
+    found = _array(colours, "colours")
     if found.ndim != 3 or found.shape[2] != 3:
         raise ShapeMismatchError(f"colours have shape {found.shape}, expected (H, W, 3)")
     if found.dtype != np.uint8:
@@ -208,12 +230,14 @@ def mask_ids(ids: Any, n: int) -> npt.NDArray[Any]:
 
 def window(xyxy: Any) -> tuple[int, int, int, int]:
     """Return one inclusive box of whole numbers that is not inverted."""
-    found = np.asarray(xyxy)
+    found = _array(xyxy, "xyxy")
     if found.shape != (4,):
         raise ShapeMismatchError(f"xyxy has shape {found.shape}, expected (4,)")
     values = found.tolist()
-    if found.dtype.kind not in "iuf" or not all(value == value // 1 for value in values):
+    if not all(isinstance(value, (int, float)) and value == value // 1 for value in values):
         raise InvalidMaskError(f"xyxy {values}: whole numbers expected")
+    if not all(-FARTHEST <= value <= FARTHEST for value in values):
+        raise InvalidMaskError(f"xyxy {values}: {-FARTHEST} to {FARTHEST} expected")
     x1, y1, x2, y2 = (int(value) for value in values)
     if x2 < x1 or y2 < y1:
         raise InvalidMaskError(f"xyxy {[x1, y1, x2, y2]}: x1 <= x2 and y1 <= y2 expected")
@@ -229,12 +253,13 @@ def pad_width(value: Any) -> tuple[int, int, int, int]:
             f"pad_width {value!r}: an int, (before, after) or ((top, bottom), (left, right)) "
             "expected"
         ) from None
-    if widths.dtype.kind not in "iu":
-        raise TypeError(f"pad_width {value!r}: integers expected")
-    if (widths < 0).any():
-        raise InvalidMaskError(f"pad_width {value!r}: 0 or more pixels expected")
     (top, bottom), (left, right) = widths.tolist()
-    return top, bottom, left, right
+    sides = top, bottom, left, right
+    if widths.dtype.kind == "b" or not all(isinstance(side, int) for side in sides):
+        raise TypeError(f"pad_width {value!r}: integers expected")
+    if not all(0 <= side <= FARTHEST for side in sides):
+        raise InvalidMaskError(f"pad_width {value!r}: 0 to {FARTHEST} pixels expected")
+    return sides
 
 
 def pairs(values: Any, n: int, name: str) -> npt.NDArray[np.int32]:
@@ -276,12 +301,26 @@ def crops_inside(
         )
 
 
-def whole(value: Any, name: str, most: int) -> int:
-    """Return an integer of at least 0, cut at `most`, beyond which a larger one means the same."""
+def integer(value: Any, name: str) -> int:
+    """Return an integer."""
     try:
-        found = operator.index(value)
+        return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}, expected an integer") from None
+
+
+def pixels(value: Any, name: str) -> int:
+    """Return a number of pixels, which may come as a float."""
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} is {value!r}, expected a whole number")
+    if value != value // 1:
+        raise InvalidMaskError(f"{name} is {value}, expected a whole number")
+    return int(value)
+
+
+def whole(value: Any, name: str, most: int) -> int:
+    """Return an integer of at least 0, cut at `most`, beyond which a larger one means the same."""
+    found = integer(value, name)
     if found < 0:
         raise ValueError(f"{name} is {found}, expected 0 at least")
     return min(found, most)
@@ -311,7 +350,9 @@ def pixels_of(points: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]
     points : array_like, shape (p, 2)
         ``x, y``; a pixel reaches from its whole numbers up to the next ones.
     """
-    found = np.asarray(points)
+    found = _array(points, "points")
+    if found.dtype == object and all(isinstance(value, int) for value in found.flat):
+        found = found.astype(np.float64)  # integers beyond 64 bits
     if found.size == 0 and found.ndim < 2:
         found = found.reshape(0, 2)
     if found.ndim != 2 or found.shape[1] != 2:

@@ -166,4 +166,10 @@ class Construction(StoredMask):
         """
         if isinstance(mask, StoredMask):
             return cls._wrap(mask._storage)
+        if not isinstance(mask, sv.CompactMask):
+            found = "an ndarray" if isinstance(mask, np.ndarray) else f"a {type(mask).__name__}"
+            raise TypeError(
+                f"mask is {found}, expected a supervision.CompactMask: "
+                "call CompactMask.from_dense(frames) for frames"
+            )
         return cls(mask._rles, mask._crop_shapes, mask._offsets, mask._image_shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -58,7 +57,7 @@ class Geometry(StoredMask):
 
         Parameters
         ----------
-        dx, dy : int
+        dx, dy : int, or float without a fraction
             Pixels to the right and down; negative ones are allowed.
         new_image_shape : tuple of int
             ``(H, W)`` of the other image.
@@ -73,9 +72,10 @@ class Geometry(StoredMask):
         Raises
         ------
         TypeError
-            If `dx` or `dy` is no integer.
+            If `dx` or `dy` is no number.
         InvalidMaskError
-            If a side of the new image is not 1 to 1,048,576.
+            If `dx` or `dy` has a fraction or is not finite, or a side of the new image is not 1
+            to 1,048,576.
         ValueError
             If `num_threads` is below 1.
 
@@ -87,7 +87,9 @@ class Geometry(StoredMask):
         >>> mask.with_offset(10, 20, (40, 40)).bbox_xyxy.tolist()
         [[10, 20, 11, 21]]
         """
-        return self._moved(operator.index(dx), operator.index(dy), new_image_shape, num_threads)
+        return self._moved(
+            _check.pixels(dx, "dx"), _check.pixels(dy, "dy"), new_image_shape, num_threads
+        )
 
     def window(self: Self, xyxy: npt.ArrayLike, *, num_threads: int = 1) -> Self:
         """Cut a box out of the image.
@@ -255,7 +257,7 @@ class Geometry(StoredMask):
         >>> mask.rot90()[0].astype(int).tolist()
         [[0, 0], [1, 0], [1, 1]]
         """
-        turns = operator.index(k) % 4
+        turns = _check.integer(k, "k") % 4
         if turns % 2 == 0:
             return self._mirrored(turns == 2, turns == 2, num_threads)
         return self._turned(turns == 3, turns == 1, num_threads)

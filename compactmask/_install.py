@@ -23,10 +23,13 @@ from supervision.detection.utils import iou_and_nms, masks
 
 from compactmask._kernels import suppress
 from compactmask._operand import packed_of
+from compactmask._storage import StoredMask
 from compactmask.mask import CompactMask
 from compactmask.ops import SINGLE_PRECISION_PIXELS, intersection_area
 
 Function = Callable[..., Any]
+
+_BASE = StoredMask.__mro__[1]  # supervision's class, whatever stands under its name
 
 _lock = threading.Lock()
 _methods: dict[str, tuple[Any, Any]] = {}  # of supervision's class: what was there, what is
@@ -41,12 +44,15 @@ def install() -> None:
     ``InferenceSlicer(compact_masks=True)`` and ``DetectionsSmoother``, and in
     ``supervision.CompactMask.from_dense``, ``from_coco_rle`` and ``merge``. Mask IoU, and with it
     NMS, soft NMS, NMM and the metrics on masks, the union of merged masks and centroids are
-    computed by our kernels. Values stay what they were, and masks made before go on working. Only
-    what our constructors refuse becomes an error where supervision lets it pass: frames of another
-    size than ``image_shape``, more boxes than masks, an image without a pixel.
+    computed by our kernels. Values stay what they were, and masks made before go on working. What
+    our class refuses becomes an error where supervision lets it pass: frames of another size than
+    ``image_shape``, an ``image_shape`` of three sides, more boxes than masks, an image without a
+    pixel, run lengths that are no integers; and an array beside a bitwise operator, which
+    supervision's class takes for frames.
 
     It may be called any number of times, from any thread; `uninstall` takes it back. Without it
-    nothing of supervision is changed.
+    nothing of supervision is changed. Meanwhile, functions that were replaced and taken from
+    supervision before can be called but not pickled: take them again.
 
     Examples
     --------
@@ -62,19 +68,11 @@ def install() -> None:
     with _lock:
         if _methods:
             return
-        for name in ("from_dense", "from_coco_rle"):
-            if name in vars(sv.CompactMask):
-                _methods[name] = vars(sv.CompactMask)[name], _constructor(name)
-        merge = vars(sv.CompactMask)["merge"]
-        _methods["merge"] = merge, staticmethod(_while_installed(CompactMask.merge, merge.__func__))
-        for name, (_, ours) in _methods.items():
-            setattr(sv.CompactMask, name, ours)
-        for home, name, make in _REPLACED:
-            theirs = vars(home).get(name)
-            if theirs is not None:
-                ours = _while_installed(make(theirs), theirs)
-                _functions.append((theirs, ours))
-                _rebind(theirs, ours)
+        try:
+            _replace()
+        except BaseException:
+            _restore()
+            raise
 
 
 def uninstall() -> None:
@@ -95,20 +93,45 @@ def uninstall() -> None:
     True
     """
     with _lock:
-        for name, (theirs, ours) in _methods.items():
-            if vars(sv.CompactMask).get(name) is ours:
-                setattr(sv.CompactMask, name, theirs)
-        for theirs, ours in _functions:
-            _rebind(ours, theirs)
-        _methods.clear()
-        _functions.clear()
+        _restore()
+
+
+def _replace() -> None:
+    """Put ours where supervision's are."""
+    for name, make in (
+        ("from_dense", _constructor),
+        ("from_coco_rle", _constructor),
+        ("merge", _joining),
+    ):
+        theirs = vars(_BASE).get(name)
+        if theirs is not None:
+            _methods[name] = theirs, make(theirs, name)
+            setattr(_BASE, name, _methods[name][1])
+    for home, name, make_function in _REPLACED:
+        theirs = vars(home).get(name)
+        if theirs is not None:
+            ours = _while_installed(make_function(theirs), theirs)
+            _functions.append((theirs, ours))
+            _rebind(theirs, ours)
+
+
+def _restore() -> None:
+    """Put supervision's where ours are."""
+    for name, (theirs, ours) in _methods.items():
+        if vars(_BASE).get(name) is ours:
+            setattr(_BASE, name, theirs)
+    for theirs, ours in _functions:
+        _rebind(ours, theirs)
+    _methods.clear()
+    _functions.clear()
 
 
 def _rebind(old: Function, new: Function) -> None:
     """Put one function where the other is, in all of supervision that is loaded."""
     for name, module in list(sys.modules.items()):
         if name == "supervision" or name.startswith("supervision."):
-            for attribute, value in list(vars(module).items()):
+            # None stands for a module that must not be imported
+            for attribute, value in list(getattr(module, "__dict__", {}).items()):
                 if value is old:
                     setattr(module, attribute, new)
 
@@ -123,17 +146,22 @@ def _while_installed(ours: Function, theirs: Function) -> Function:
     return function
 
 
-def _constructor(name: str) -> Any:
+def _constructor(theirs: Any, name: str) -> Any:
     """Return a class method that makes our class where supervision's own was asked for."""
-    theirs = vars(sv.CompactMask)[name]
 
-    @functools.wraps(theirs.__func__)
+    @functools.wraps(getattr(theirs, "__func__", theirs))
     def construct(cls: type[sv.CompactMask], *args: Any, **kwargs: Any) -> Any:
-        if _methods and cls is sv.CompactMask:
+        if _methods and cls is _BASE:
             return getattr(CompactMask, name)(*args, **kwargs)
-        return theirs.__func__(cls, *args, **kwargs)
+        bound = theirs.__get__(None, cls) if hasattr(theirs, "__get__") else theirs
+        return bound(*args, **kwargs)
 
     return classmethod(construct)
+
+
+def _joining(theirs: Any, name: str) -> Any:
+    """Return a static method that joins sets of masks into one of our class."""
+    return staticmethod(_while_installed(CompactMask.merge, getattr(_BASE, name)))
 
 
 def _is_single(image_shape: tuple[int, int]) -> bool:

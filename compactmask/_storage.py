@@ -86,6 +86,18 @@ class StoredMask(sv.CompactMask):
         return (len(self), *self._storage.image_shape)
 
     @property
+    def dtype(self) -> np.dtype[np.bool_]:
+        """``bool``, as the frames would have it.
+
+        Examples
+        --------
+        >>> from compactmask import CompactMask
+        >>> CompactMask.empty((480, 640)).dtype
+        dtype('bool')
+        """
+        return np.dtype(np.bool_)
+
+    @property
     def image_shape(self) -> tuple[int, int]:
         """``(H, W)`` of the image.
 

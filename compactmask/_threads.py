@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
+from compactmask import _check
 from compactmask._kernels import block
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
@@ -21,7 +21,7 @@ PARTS_A_THREAD = 4
 
 def thread_count(num_threads: int) -> int:
     """Return a number of threads, or refuse it with a ValueError that says why."""
-    threads = operator.index(num_threads)
+    threads = _check.integer(num_threads, "num_threads")
     if threads < 1:
         raise ValueError(f"num_threads is {threads}, expected 1 at least")
     return threads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -177,19 +178,27 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
                 return False
             return geometry.equal(self._packed, CompactMask.from_supervision(other)._packed)
         if isinstance(other, np.ndarray):
-            return self.shape == other.shape and bool(np.array_equal(self.to_dense(), other))
+            return self.shape == other.shape and all(map(np.array_equal, self, other))
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
+    # a subclass may have attributes of its own
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._wrap, (self._packed,)
+        return type(self)._wrap, (self._packed,), getattr(self, "__dict__", None)
 
     def __copy__(self: Self) -> Self:
-        return self._wrap(self._storage)
+        result = self._wrap(self._storage)
+        if hasattr(self, "__dict__"):
+            vars(result).update(vars(self))
+        return result
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
-        return self._wrap(self._packed)
+        result = self._wrap(self._packed)
+        if hasattr(self, "__dict__"):
+            vars(result).update(deepcopy(vars(self), memo))
+        return result
 
     def sum(self, axis: int | tuple[int, ...] | None = None) -> Any:
         """Count True pixels as ``to_dense().sum(axis)`` would, without the frames.

@@ -116,6 +116,8 @@ inside = ((points >= (7_000, 8_000)) & (points < (7_060, 8_060))).all(axis=1)
         ([[1, 2, 3]], ShapeMismatchError, r"points have shape \(1, 3\), expected \(p, 2\)"),
         (np.empty((0, 3)), ShapeMismatchError, r"points have shape \(0, 3\), expected \(p, 2\)"),
         (5, ShapeMismatchError, r"points have shape \(\), expected \(p, 2\)"),
+        ([[1, 2], [3]], ShapeMismatchError, "points are nested unevenly, expected an array"),
+        ([[None, 1]], InvalidMaskError, "points have dtype object, expected numbers"),
         ([["a", "b"]], InvalidMaskError, "points have dtype <U1, expected numbers"),
         ([[True, False]], InvalidMaskError, "points have dtype bool, expected numbers"),
         ([[0, 0], [np.nan, 1]], InvalidMaskError, r"point 1 is \(nan, 1\.0\), expected finite"),
@@ -132,3 +134,8 @@ def test_a_bad_number_of_threads_is_refused():
     mask = CompactMask.from_dense(np.ones((2, 5, 5), bool))
     with pytest.raises(ValueError, match="num_threads is 0, expected 1 at least"):
         mask.contains([[1, 1]], num_threads=0)
+
+
+def test_a_point_beyond_64_bits_lies_in_no_mask():
+    mask = CompactMask.from_dense(np.ones((1, 3, 3), bool))
+    assert mask.contains([[10**30, 0], [1, 1], [-(10**30), 2]]).tolist() == [[False, True, False]]

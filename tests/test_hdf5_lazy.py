@@ -1,6 +1,7 @@
 """What is read, when, and by whom: positional reads, lifetimes, processes and threads."""
 
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
@@ -182,6 +183,7 @@ def test_a_mask_stays_valid_after_the_file_is_replaced(path):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 def test_files_are_closed_when_nobody_needs_them(path):
+    gc.collect()  # what other tests left
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         ds = cm.open(path)

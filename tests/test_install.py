@@ -1,8 +1,10 @@
 """install() makes supervision build and use our masks; uninstall() leaves no trace of it."""
 
+import functools
 import sys
 import threading
 import types
+import unittest.mock
 
 import fresh
 import numpy as np
@@ -220,6 +222,72 @@ def test_what_others_replaced_meanwhile_stays_theirs():
         sv.CompactMask.merge = merge
         mask_utils.calculate_masks_centroids = centroids
     assert changed(before, snapshot()) == []
+
+
+@pytest.mark.parametrize("kind", ["function", "partial", "mock", "static method"])
+def test_methods_that_others_replaced_before_are_called_again_after_uninstall(kind, monkeypatch):
+    masks, calls = plain(), []
+    for name in ("merge", "from_dense"):
+        bound = getattr(sv.CompactMask, name)
+
+        def theirs(*args, bound=bound):
+            calls.append(bound)
+            return bound(*args)
+
+        wrapped = {
+            "function": theirs,
+            "partial": functools.partial(theirs),
+            "mock": unittest.mock.MagicMock(side_effect=theirs),
+            "static method": staticmethod(theirs),
+        }[kind]
+        monkeypatch.setattr(sv.CompactMask, name, wrapped)
+    build = sv.CompactMask.from_dense
+    dense = masks.to_dense(), masks.bbox_xyxy, (30, 40)
+    cm.install()
+    assert type(sv.CompactMask.merge([masks])) is cm.CompactMask
+    assert type(sv.CompactMask.from_dense(*dense)) is cm.CompactMask
+    assert calls == []
+    cm.uninstall()
+    assert type(sv.CompactMask.merge([masks])) is sv.CompactMask
+    assert type(build(*dense)) is sv.CompactMask
+    assert len(calls) == 2
+    monkeypatch.undo()
+
+
+def test_a_class_that_stands_under_the_name_does_not_matter(monkeypatch):
+    base = sv.CompactMask
+    monkeypatch.setattr(sv, "CompactMask", type("Mine", (base,), {}))
+    cm.install()
+    assert type(base.merge([plain()])) is cm.CompactMask
+    cm.uninstall()
+    assert type(base.merge([plain()])) is base
+
+
+def test_a_module_that_must_not_be_imported_is_passed_over(monkeypatch):
+    before = sv.calculate_masks_centroids
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "supervision.blocked", None)
+        cm.install()
+        assert sv.calculate_masks_centroids is not before
+        cm.uninstall()
+    assert sv.calculate_masks_centroids is before
+
+
+def test_an_install_that_fails_changes_nothing_and_may_be_repeated(monkeypatch):
+    before = snapshot()
+
+    def fail(theirs):
+        raise RuntimeError("not today")
+
+    with monkeypatch.context() as patch:
+        home, name, _ = _install._REPLACED[-1]
+        patch.setattr(_install, "_REPLACED", [*_install._REPLACED[:-1], (home, name, fail)])
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="not today"):
+                cm.install()
+            assert changed(before, snapshot()) == []
+    cm.install()
+    assert type(sv.CompactMask.merge([plain()])) is cm.CompactMask
 
 
 def test_classes_derived_by_others_are_left_alone():

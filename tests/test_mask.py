@@ -1,6 +1,7 @@
 """What CompactMask does beyond supervision's, and what it refuses."""
 
 import copy
+import itertools
 import pickle
 import sys
 
@@ -127,6 +128,24 @@ def test_copies_and_pickles_are_equal_and_of_the_same_class(case):
     ):
         assert type(again) is CompactMask
         assert again._packed == ours._packed
+
+
+class Named(CompactMask):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.names = ["a"]
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_attributes_of_a_subclass_go_with_copies_and_pickles(again):
+    mask = Named([[0, 4]], [[2, 2]], [[0, 0]], (2, 2))
+    found = again(mask)
+    assert type(found) is Named
+    assert found.names == ["a"]
+    assert (found.names is mask.names) == (again is copy.copy)
+    assert found == mask
 
 
 def test_nbytes_are_those_of_the_object_and_its_block_only(mask):
@@ -397,14 +416,14 @@ REFUSED = [
     (
         lambda: CompactMask.from_dense(FRAMES).to_dense(out=np.zeros((2, 5, 4), bool)),
         ShapeMismatchError,
-        r"out has shape \(2, 5, 4\), expected \(2, 4, 5\), C-contiguous and writeable",
+        r"out has shape \(2, 5, 4\), C-contiguous; expected \(2, 4, 5\), C-contiguous, writeable",
     ),
     (
         lambda: CompactMask.from_dense(FRAMES).to_dense(
             out=np.zeros((2, 5, 4), bool).swapaxes(1, 2)
         ),
         ShapeMismatchError,
-        r"out has shape \(2, 4, 5\), expected \(2, 4, 5\), C-contiguous and writeable",
+        r"out has shape \(2, 4, 5\), strides \(20, 1, 4\); expected \(2, 4, 5\), C-contiguous",
     ),
     (
         lambda: CompactMask.from_dense(FRAMES)[[0.5]],
@@ -454,7 +473,7 @@ def test_what_is_refused_is_said_with_where_what_and_what_was_expected(make, kin
 def test_a_read_only_buffer_is_refused(mask):
     out = np.zeros(mask.shape, bool)
     out.flags.writeable = False
-    with pytest.raises(ShapeMismatchError, match="C-contiguous and writeable"):
+    with pytest.raises(ShapeMismatchError, match="C-contiguous, read-only; expected"):
         mask.to_dense(out=out)
 
 
@@ -463,12 +482,12 @@ def test_the_class_is_supervisions():
     own = {name for name in vars(sv.CompactMask) if not name.startswith("__")}
     mro = CompactMask.__mro__
     ours = {name for cls in mro[: mro.index(sv.CompactMask)] for name in vars(cls)}
-    assert own - ours == {"dtype"}
+    assert own - ours == set()
 
 
 def test_an_index_beyond_64_bits_with_sign_is_out_of_range():
     mask = CompactMask.from_dense(np.ones((2, 2, 2), bool))
-    with pytest.raises(IndexError, match="out of range for 2 masks"):
+    with pytest.raises(IndexError, match=f"index {2**64 - 1} is out of range for 2 masks"):
         mask[np.array([2**64 - 1], np.uint64)]
 
 
@@ -476,6 +495,53 @@ def test_an_index_beyond_64_bits_with_sign_is_out_of_range():
 def test_an_image_shape_that_is_not_two_whole_numbers_is_refused(shape):
     with pytest.raises(InvalidMaskError, match=r"image_shape .*: \(H, W\) expected"):
         CompactMask.empty(shape)
+
+
+def test_strings_of_numpy_and_any_iterable_of_rles_are_read():
+    rle = {"size": [2, 2], "counts": np.str_("04")}
+    raw = {"size": [2, 2], "counts": np.bytes_(b"04")}
+    for rles in (iter([rle, raw]), np.array([rle, raw], object), (rle, raw)):
+        assert CompactMask.from_coco_rle(rles).area.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("rles", ["04", b"04", {"size": [2, 2], "counts": "04"}, 3])
+def test_one_rle_or_a_string_is_no_sequence_of_rles(rles):
+    with pytest.raises(InvalidMaskError, match="expected a sequence of COCO RLEs"):
+        CompactMask.from_coco_rle(rles)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(np.ones((1, 2, 2), bool), "an ndarray"), (None, "a NoneType")]
+)
+def test_what_is_no_set_of_masks_is_not_taken_for_supervisions(value, found):
+    with pytest.raises(TypeError, match=f"mask is {found}, expected a supervision.CompactMask"):
+        CompactMask.from_supervision(value)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, ">f8", "<f4", ">i2"])
+@pytest.mark.parametrize("shape", [(3, 8, 1), (3, 1, 8), (3, 1, 1), (1, 8, 1), (3, 8, 2)])
+def test_frames_of_one_column_or_row_are_read_in_any_layout(dtype, shape):
+    frames = np.random.default_rng(0).random(shape) < 0.4
+    for axes in itertools.permutations(range(3)):
+        laid = np.ascontiguousarray(frames.transpose(axes).astype(dtype))
+        stored = laid.transpose(np.argsort(axes))
+        for boxes in (None, [[0, 0, shape[2] - 1, shape[1] - 1]] * shape[0]):
+            found = CompactMask.from_dense(stored, boxes)
+            assert np.array_equal(found.to_dense(), frames)
+            assert found == frames
+            assert found != ~frames
+
+
+def test_numpy_functions_work_on_the_frames(mask):
+    assert np.array_equal(np.moveaxis(mask, 0, -1), np.moveaxis(FRAMES, 0, -1))
+    assert np.array_equal(np.concatenate([mask, FRAMES]), np.concatenate([FRAMES, FRAMES]))
+    assert np.array_equal(np.stack([mask, mask], axis=1), np.stack([FRAMES, FRAMES], axis=1))
+    assert np.array_equal(np.where(mask, 2, 3), np.where(FRAMES, 2, 3))
+    assert np.array_equal(np.any(mask, axis=(1, 2)), FRAMES.any((1, 2)))
+    assert np.array_equal(np.sum(mask, axis=0), FRAMES.sum(0))  # supervision's class has an error
+    assert np.array_equal(np.einsum("nhw->n", mask, dtype=int), mask.area)
+    with pytest.raises(TypeError, match="out is a CompactMask, expected an array"):
+        np.concatenate([FRAMES], out=mask)
 
 
 def test_sizes_of_rles_may_be_arrays():

@@ -199,9 +199,14 @@ def test_a_class_of_its_own_stays_itself():
     [
         (lambda m: m.flip("up"), ValueError, "direction is 'up', expected 'horizontal' or 'vert"),
         (lambda m: m.flip(0), ValueError, "direction is 0, expected 'horizontal' or 'vertical'"),
-        (lambda m: m.rot90(1.5), TypeError, "'float' object cannot be interpreted as an integer"),
-        (lambda m: m.pad(-1), InvalidMaskError, "pad_width -1: 0 or more pixels expected"),
-        (lambda m: m.pad(((0, 0), (0, -3))), InvalidMaskError, r"\(0, -3\)\): 0 or more pixels"),
+        (lambda m: m.rot90(1.5), TypeError, r"k is 1.5, expected an integer"),
+        (lambda m: m.flip("vertical", num_threads=None), TypeError, "num_threads is None, expec"),
+        (lambda m: m.with_offset("1", 0, (9, 9)), TypeError, "dx is '1', expected a whole number"),
+        (lambda m: m.with_offset(0, 1.5, (9, 9)), InvalidMaskError, r"dy is 1.5, expected a whol"),
+        (lambda m: m.with_offset(np.nan, 0, (9, 9)), InvalidMaskError, "dx is nan, expected a wh"),
+        (lambda m: m.with_offset(0, np.inf, (9, 9)), InvalidMaskError, "dy is inf, expected a wh"),
+        (lambda m: m.pad(-1), InvalidMaskError, "pad_width -1: 0 to 4611686018427387904 pixels"),
+        (lambda m: m.pad(((0, 0), (0, -3))), InvalidMaskError, r"\(0, -3\)\): 0 to 461168601842"),
         (lambda m: m.pad(1.0), TypeError, r"pad_width 1.0: integers expected"),
         (lambda m: m.pad("3"), TypeError, r"pad_width '3': integers expected"),
         (lambda m: m.pad(None), TypeError, r"pad_width None: integers expected"),
@@ -210,6 +215,8 @@ def test_a_class_of_its_own_stays_itself():
         (lambda m: m.pad([[1, 2], [3]]), ShapeMismatchError, r"pad_width \[\[1, 2\], \[3\]\]: an"),
         (lambda m: m.pad(2**20), InvalidMaskError, r"image_shape \(2097156, 2097158\): sides of"),
         (lambda m: m.pad(2**62), InvalidMaskError, r"image_shape \(\d+, \d+\): sides of 1 to"),
+        (lambda m: m.pad(2**70), InvalidMaskError, r"pad_width 1180591620717411303424: 0 to 46"),
+        (lambda m: m.pad(True), TypeError, r"pad_width True: integers expected"),
         (lambda m: m.window([0, 0, 1]), ShapeMismatchError, r"xyxy has shape \(3,\), expected"),
         (lambda m: m.window([[0, 0, 1, 1]]), ShapeMismatchError, r"xyxy has shape \(1, 4\), exp"),
         (lambda m: m.window([2, 0, 1, 1]), InvalidMaskError, r"xyxy \[2, 0, 1, 1\]: x1 <= x2"),
@@ -218,9 +225,19 @@ def test_a_class_of_its_own_stays_itself():
         (lambda m: m.window([np.nan, 0, 1, 2]), InvalidMaskError, r"\[nan, .*whole numbers expe"),
         (lambda m: m.window([0, 0, np.inf, 2]), InvalidMaskError, r"inf, 2.0\]: whole numbers"),
         (lambda m: m.window(["0", 0, 1, 2]), InvalidMaskError, "whole numbers expected"),
+        (lambda m: m.window([0, 0, 2**70, 2]), InvalidMaskError, r"1180591620717411303424, 2\]: -"),
+        (lambda m: m.window([0, 0, 1e300, 2]), InvalidMaskError, r"1e\+300, 2.0\]: -4611686018427"),
+        (lambda m: m.window([0, [1], 2, 3]), ShapeMismatchError, "xyxy are nested unevenly, exp"),
         (lambda m: m.window([0, 0, 2**20, 0]), InvalidMaskError, r"image_shape \(1, 1048577\): s"),
     ],
 )
 def test_what_cannot_be_done_is_said(call, error, message):
     with pytest.raises(error, match=message):
         call(CompactMask.from_dense(np.ones((2, 4, 6), bool)))
+
+
+def test_offsets_may_be_floats_without_a_fraction():
+    mask = CompactMask.from_dense(np.ones((2, 4, 6), bool))
+    expected = mask.with_offset(2, -1, (9, 9))
+    assert mask.with_offset(2.0, np.float32(-1), (9, 9)) == expected
+    assert mask.with_offset(np.int8(2), np.uint8(3), (9, 9)) == mask.with_offset(2, 3, (9, 9))

@@ -82,7 +82,7 @@ def test_less_than_one_thread_is_refused(masks, num_threads):
 
 
 def test_half_a_thread_is_refused(masks):
-    with pytest.raises(TypeError, match="float"):
+    with pytest.raises(TypeError, match=r"num_threads is 1.5, expected an integer"):
         map_blocks(geometry.tighten, [masks], 1.5)
 
 

@@ -101,23 +101,46 @@ def check(block):
             f"packed masks run from byte {view.indptr[0]} to {view.indptr[n]}, "
             f"expected 0 to {size - data_at(n)}"
         )
-    for i in range(n):
-        if view.indptr[i] > view.indptr[i + 1]:
-            raise InvalidMaskError(
-                f"mask {i}: packed bytes end at {view.indptr[i + 1]} before they start at {view.indptr[i]}"
-            )
-        x, y = view.offsets[2 * i], view.offsets[2 * i + 1]
-        h, w = view.crop_shapes[2 * i], view.crop_shapes[2 * i + 1]
-        if x < 0 or y < 0 or h < 1 or w < 1 or h > view.height - y or w > view.width - x:
-            raise InvalidMaskError(
-                f"mask {i}: crop ({h}, {w}) at x={x}, y={y} is not inside "
-                f"the image ({view.height}, {view.width})"
-            )
-        check_crop_shape(h, w)
-        if view.area[i] > <int64_t>h * w:
-            raise InvalidMaskError(
-                f"mask {i}: area {view.area[i]} is more than crop ({h}, {w}) has pixels"
-            )
+    with nogil:
+        i = 0
+        while i < n and is_possible(&view, i):
+            i += 1
+    if i == n:
+        return
+    if view.indptr[i] > view.indptr[i + 1]:
+        raise InvalidMaskError(
+            f"mask {i}: packed bytes end at {view.indptr[i + 1]} before they start at {view.indptr[i]}"
+        )
+    x, y = view.offsets[2 * i], view.offsets[2 * i + 1]
+    h, w = view.crop_shapes[2 * i], view.crop_shapes[2 * i + 1]
+    if not is_inside(&view, i):
+        raise InvalidMaskError(
+            f"mask {i}: crop ({h}, {w}) at x={x}, y={y} is not inside "
+            f"the image ({view.height}, {view.width})"
+        )
+    check_crop_shape(h, w)
+    raise InvalidMaskError(
+        f"mask {i}: area {view.area[i]} is more than crop ({h}, {w}) has pixels"
+    )
+
+
+cdef inline bint is_possible(View* view, Py_ssize_t i) noexcept nogil:
+    """Tell whether the columns of mask `i` fit together."""
+    cdef int64_t pixels = <int64_t>view.crop_shapes[2 * i] * view.crop_shapes[2 * i + 1]
+    return (
+        view.indptr[i] <= view.indptr[i + 1]
+        and is_inside(view, i)
+        and pixels <= MAX_PIXELS
+        and view.area[i] <= pixels
+    )
+
+
+cdef inline bint is_inside(View* view, Py_ssize_t i) noexcept nogil:
+    """Tell whether the crop of mask `i` has a pixel and is in the image."""
+    cdef:
+        int32_t x = view.offsets[2 * i], y = view.offsets[2 * i + 1]
+        int32_t h = view.crop_shapes[2 * i], w = view.crop_shapes[2 * i + 1]
+    return x >= 0 and y >= 0 and h >= 1 and w >= 1 and h <= view.height - y and w <= view.width - x
 
 
 cpdef check_image_shape(height, width):
@@ -363,8 +386,9 @@ def gather(block, const int64_t[::1] indices):
         uint32_t* indptr
         uint8_t* data
     look(block, &view)
-    for i in range(n):
-        size += view.indptr[indices[i] + 1] - view.indptr[indices[i]]
+    with nogil:
+        for i in range(n):
+            size += view.indptr[indices[i] + 1] - view.indptr[indices[i]]
     check_size(size)
     result = PyBytes_FromStringAndSize(NULL, data_at(n) + size)
     at = <uint8_t*>PyBytes_AsString(result)

@@ -225,15 +225,22 @@ def counts(block):
         Edges mask = Edges()
         Decoder decoder = Decoder()
         Runs runs = Runs()
+        Fault fault = fault_of(OK, -1)
         Py_ssize_t i
-        list result = []
+        int64_t[::1] end
     look(block, &view)
-    for i in range(view.n):
-        fail(unpack(&view, i, decoder, mask))
-        if runs.read(mask, view.height, view.width) != OK:
-            raise MemoryError
-        result.append(array_of(runs))
-    return result
+    ends = np.empty(view.n, np.int64)
+    end = ends
+    with nogil:
+        for i in range(view.n):
+            fault = unpack(&view, i, decoder, mask)
+            if fault.status == OK:
+                fault.status = runs.read(mask, view.height, view.width)
+            if fault.status != OK:
+                break
+            end[i] = runs.n
+    fail(fault)
+    return np.split(array_of(runs), ends)[: view.n]
 
 
 def strings(block):
@@ -263,6 +270,7 @@ def strings(block):
         for i in range(view.n):
             fault = unpack(&view, i, decoder, mask)
             if fault.status == OK:
+                runs.n = 0
                 fault.status = runs.read(mask, view.height, view.width)
             if fault.status == OK:
                 fault.status = texts.add(runs.at, runs.n)

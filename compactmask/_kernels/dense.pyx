@@ -16,6 +16,8 @@ from compactmask._kernels.block import check_crop_shape
 
 cdef enum:
     MAX_IDLE = 1048576          # items of scratch worth keeping
+    MANY = 256                  # crops that are decoded without the interpreter in between
+    SMALL = 1048576             # pixels that they have in all
 
 
 def pack(const uint8_t[:, :, :] stack, const int32_t[:, ::1] boxes):
@@ -190,25 +192,61 @@ def crops(block, const int64_t[::1] indices):
     cdef:
         View view
         _Scratch scratch = _Scratch()
-        Py_ssize_t i
+        Edges mask = scratch.mask
+        Decoder decoder = scratch.decoder
+        Painter painter = scratch.painter
+        Fault fault = fault_of(OK, -1)
+        Py_ssize_t first = 0, last, i, k, n = indices.shape[0]
+        int64_t pixels
+        uint8_t* at[MANY]
         list result = []
     look(block, &view)
-    for i in range(indices.shape[0]):
-        fail(unpack(&view, indices[i], scratch.decoder, scratch.mask))
-        result.append(painted(scratch))
+    while first < n:
+        # memory is taken for a few small crops at once, for a large one once its bytes are good
+        last, pixels = first, 0
+        while last < n and last - first < MANY:
+            k = 2 * indices[last]
+            pixels += <int64_t>view.crop_shapes[k] * view.crop_shapes[k + 1]
+            if pixels > SMALL:
+                break
+            result.append(_empty((view.crop_shapes[k], view.crop_shapes[k + 1]), _bool))
+            at[last - first] = pixels_of(result[last])
+            last += 1
+        if last == first:
+            with nogil:
+                fault = unpack(&view, indices[first], decoder, mask)
+            fail(fault)
+            result.append(_empty((mask.h, mask.w), _bool))
+            at[0] = pixels_of(result[first])
+            with nogil:
+                fault.status = painter.paint(mask, at[0], mask.w)
+            last = first + 1
+        else:
+            with nogil:
+                for i in range(first, last):
+                    fault = unpack(&view, indices[i], decoder, mask)
+                    if fault.status == OK:
+                        fault.status = painter.paint(mask, at[i - first], mask.w)
+                    if fault.status != OK:
+                        break
+        fail(fault)
+        first = last
     return result
+
+
+cdef uint8_t* pixels_of(array) except NULL:
+    """Return where the pixels of an array are, which somebody keeps."""
+    cdef Py_buffer pixels
+    PyObject_GetBuffer(array, &pixels, PyBUF_WRITABLE)
+    PyBuffer_Release(&pixels)
+    return <uint8_t*>pixels.buf
 
 
 cdef object painted(_Scratch scratch):
     """Return the pixels of a crop as a new array."""
     cdef Edges mask = scratch.mask
-    cdef Py_buffer pixels
-    cdef Status status
     result = _empty((mask.h, mask.w), _bool)
-    PyObject_GetBuffer(result, &pixels, PyBUF_WRITABLE)
-    status = scratch.painter.paint(mask, <uint8_t*>pixels.buf, mask.w)
-    PyBuffer_Release(&pixels)
-    fail(fault_of(status, -1))
+    fail(fault_of(scratch.painter.paint(mask, pixels_of(result), mask.w), -1))
     return result
 
 
@@ -217,7 +255,6 @@ def frame(block, Py_ssize_t i):
     cdef:
         View view
         _Scratch scratch
-        Py_buffer pixels
         Edges mask
         uint8_t* corner
         Status status
@@ -228,11 +265,9 @@ def frame(block, Py_ssize_t i):
     mask = scratch.mask
     fail(unpack(&view, i + view.n if i < 0 else i, scratch.decoder, mask))
     result = _zeros((view.height, view.width), _bool)
-    PyObject_GetBuffer(result, &pixels, PyBUF_WRITABLE)
-    corner = <uint8_t*>pixels.buf + mask.y * <Py_ssize_t>view.width + mask.x
+    corner = pixels_of(result) + mask.y * <Py_ssize_t>view.width + mask.x
     with nogil:
         status = scratch.painter.paint(mask, corner, view.width)
-    PyBuffer_Release(&pixels)
     fail(fault_of(status, -1))
     give_back(scratch)
     return result

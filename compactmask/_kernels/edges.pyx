@@ -275,7 +275,7 @@ cdef class Runs:
         return OK
 
     cdef Status read(self, Edges mask, int64_t height, int64_t width) noexcept nogil:
-        """Take the runs of the mask in a frame that starts at (0, 0) and holds its crop.
+        """Append the runs of the mask in a frame that starts at (0, 0) and holds its crop.
 
         Segments that touch from one column to the next are one run. A last run of background
         is there, a run of length 0 only where the first pixel is True.
@@ -283,15 +283,14 @@ cdef class Runs:
         cdef:
             int64_t origin, begin, done = 0
             int32_t column
-            Py_ssize_t k
-        self.n = 0
+            Py_ssize_t k, first = self.n
         if self.reserve(mask.n + 1) != OK:
             return NO_MEMORY
         for column in range(mask.w):
             origin = (<int64_t>mask.x + column) * height + mask.y
             for k in range(mask.start[column], mask.start[column + 1], 2):
                 begin = origin + mask.at[k]
-                if begin == done and self.n > 0:
+                if begin == done and self.n > first:
                     self.at[self.n - 1] += mask.at[k + 1] - mask.at[k]
                 else:
                     self.at[self.n] = begin - done

@@ -23,14 +23,14 @@ cdef int64_t MAX_RUN = 0x7FFFFFFF
 cdef int64_t MAX_COVERED = 0x3FFFFFFFFFFFFFFF
 
 
-cdef Fault fill_crop(const int64_t[::1] counts, Edges mask):
-    """Turn the run lengths of the crop that has begun into edges."""
+cdef Fault fill_crop(const int64_t* counts, Py_ssize_t n, Edges mask) noexcept nogil:
+    """Turn `n` run lengths of the crop that has begun into edges."""
     cdef:
         Fault fault = fault_of(OK, -1)
         Py_ssize_t k
         int64_t covered = 0, pixels = <int64_t>mask.h * mask.w
         int32_t x = mask.x, y = mask.y, h = mask.h, w = mask.w
-    for k in range(counts.shape[0]):
+    for k in range(n):
         if not 0 <= counts[k] <= pixels:
             fault.status, fault.at = NEGATIVE_RUN, k
             fault.found, fault.expected = counts[k], pixels
@@ -41,7 +41,7 @@ cdef Fault fill_crop(const int64_t[::1] counts, Edges mask):
     if covered != pixels:
         fault.status, fault.found, fault.expected = WRONG_SUM, covered, pixels
         return fault
-    fault.status = mask.fill(&counts[0], counts.shape[0])
+    fault.status = mask.fill(counts, n)
     if fault.status == OK:
         fault.status = mask.clip(x, y, x + w - 1, y + h - 1)
     return fault
@@ -72,22 +72,32 @@ def pack(rles, const int32_t[:, ::1] crop_shapes, const int32_t[:, ::1] offsets,
     cdef:
         Builder builder = Builder()
         Edges mask = Edges()
-        Fault fault
+        Fault fault = fault_of(OK, -1)
         Py_ssize_t i
-    for i, counts in enumerate(rles):
-        if mask.begin(
-            offsets[i, 0], offsets[i, 1], crop_shapes[i, 0], crop_shapes[i, 1]
-        ) != OK:
-            raise MemoryError
-        fault = fill_crop(as_counts(counts, i), mask)
-        fault.mask = i
-        if fault.status == WRONG_SUM:
-            raise InvalidMaskError(
-                f"mask {i}: runs cover {fault.found} pixels, "
-                f"crop ({mask.h}, {mask.w}) has {fault.expected}"
+        const int64_t[::1] counts
+        const int64_t[::1] end
+    held = [as_counts(one, i) for i, one in enumerate(rles)]
+    # copies: they are read twice, and others may write to theirs
+    counts = np.concatenate([*held, np.zeros(1, np.int64)])
+    end = np.cumsum([0, *(one.size for one in held)])
+    with nogil:
+        for i in range(end.shape[0] - 1):
+            fault.status = mask.begin(
+                offsets[i, 0], offsets[i, 1], crop_shapes[i, 0], crop_shapes[i, 1]
             )
-        fail(fault)
-        fail(builder.add(mask))
+            if fault.status == OK:
+                fault = fill_crop(&counts[end[i]], end[i + 1] - end[i], mask)
+            if fault.status == OK:
+                fault = builder.add(mask)
+            fault.mask = i
+            if fault.status != OK:
+                break
+    if fault.status == WRONG_SUM:
+        raise InvalidMaskError(
+            f"mask {fault.mask}: runs cover {fault.found} pixels, "
+            f"crop ({mask.h}, {mask.w}) has {fault.expected}"
+        )
+    fail(fault)
     return builder.finish(image_shape[0], image_shape[1])
 
 
@@ -106,7 +116,7 @@ def as_counts(counts, i):
         )
     if result.dtype == np.uint64 and result.size and result.max() > np.iinfo(np.int64).max:
         raise InvalidMaskError(f"mask {i}: a run is {result.max()} pixels long")
-    return result.astype(np.int64)      # a copy: it is read twice, and others may write to theirs
+    return result.astype(np.int64, copy=False)
 
 
 def unpack_crops(block):
@@ -127,17 +137,25 @@ def unpack_crops(block):
         Edges mask = Edges()
         Decoder decoder = Decoder()
         Runs runs = Runs()
-        Fault fault
-        Py_ssize_t i
+        Fault fault = fault_of(OK, -1)
+        Py_ssize_t i, first = 0
+        int64_t[::1] end
         list result = []
     look(block, &view)
+    end = np.empty(view.n, np.int64)
+    with nogil:
+        for i in range(view.n):
+            fault = unpack(&view, i, decoder, mask)
+            mask.x = mask.y = 0
+            if fault.status == OK:
+                fault.status = runs.read(mask, mask.h, mask.w)
+            if fault.status != OK:
+                break
+            end[i] = runs.n
+    fail(fault)
     for i in range(view.n):
-        fault = unpack(&view, i, decoder, mask)
-        fail(fault)
-        mask.x = mask.y = 0
-        if runs.read(mask, mask.h, mask.w) != OK:
-            raise MemoryError
-        result.append(_int32(np.asarray(<int64_t[: runs.n]>runs.at)))
+        result.append(_int32(np.asarray(<int64_t[: end[i] - first]>(runs.at + first))))
+        first = end[i]
     return result
 
 
