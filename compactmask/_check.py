@@ -63,7 +63,8 @@ def stack(masks: Any, shape: Any) -> tuple[npt.NDArray[np.uint8], tuple[int, int
     if frames.dtype not in (np.bool_, np.uint8):
         frames = frames != 0
     # a side of one pixel may have any stride, so what kernels will see is asked for
-    if 1 not in memoryview(frames.view(np.uint8)).strides[1:]:
+    exported: Any = frames.view(np.uint8)
+    if 1 not in (memoryview(exported).strides or ())[1:]:
         frames = np.ascontiguousarray(frames)
     return frames.view(np.uint8), found
 

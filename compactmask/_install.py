@@ -21,9 +21,9 @@ import supervision as sv
 from supervision.detection import compact_mask, core
 from supervision.detection.utils import iou_and_nms, masks
 
-from compactmask._kernels import suppress
 from compactmask._operand import packed_of
 from compactmask._storage import StoredMask
+from compactmask._suppression import kept
 from compactmask.mask import CompactMask
 from compactmask.ops import SINGLE_PRECISION_PIXELS, intersection_area
 
@@ -222,13 +222,14 @@ def _suppression(theirs: Function) -> Function:
         classes = np.zeros(packed.n, np.int64)
         if predictions.shape[1:] == (6,):
             classes = np.unique(predictions[:, 5], return_inverse=True)[1].astype(np.int64)
-        return suppress.keep(
+        return kept(
             packed,
             np.ascontiguousarray(predictions[:, 4].argsort()[::-1], np.int64),
             classes,
             iou_threshold,
             overlap_metric == sv.OverlapMetric.IOS,
             _is_single(packed.image_shape),
+            num_threads=1,
         )
 
     return mask_non_max_suppression

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from compactmask._kernels import block, canvas
+from compactmask._kernels import block, boolean, canvas
 from compactmask._operand import packed_of
+from compactmask._threads import each_range, join, thread_count
 from compactmask.errors import ShapeMismatchError
 from compactmask.mask import CompactMask
 from compactmask.packed import Packed
 
 
-def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> CompactMask:
+def occlude(
+    masks: sv.CompactMask, order: npt.ArrayLike | None = None, *, num_threads: int = 1
+) -> CompactMask:
     """Take from each mask what masks above it cover.
 
     Parameters
@@ -23,6 +28,8 @@ def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> Compac
     order : array_like of int, shape (n,), optional
         Indices of all masks from the lowest to the topmost. Without it a later mask lies above
         those before it, as in painting.
+    num_threads : int
+        Threads that take a part of the stack each.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> Compac
     ShapeMismatchError
         If `order` does not have one index for each mask.
     ValueError
-        If `order` has an index outside ``0..n - 1`` or one twice.
+        If `order` has an index outside ``0..n - 1`` or one twice, or `num_threads` is below 1.
 
     Notes
     -----
@@ -59,10 +66,36 @@ def occlude(masks: sv.CompactMask, order: npt.ArrayLike | None = None) -> Compac
     """
     packed = packed_of(masks, "masks")
     lowest_first = _permutation(order, packed.n)
-    shown = canvas.occlude(packed, np.ascontiguousarray(lowest_first[::-1]))
-    # the kernel gives the topmost first
+    shown = _shown(packed, np.ascontiguousarray(lowest_first[::-1]), num_threads)
     place = packed.n - 1 - np.argsort(lowest_first)
     return CompactMask._wrap(Packed(block.gather(shown, place)))
+
+
+def _shown(packed: Packed, topmost_first: npt.NDArray[np.int64], num_threads: int) -> Packed:
+    """Return what each mask shows, the topmost first."""
+
+    def take(first: int, last: int) -> tuple[bytes, bytes]:
+        part = canvas.occlude(packed, topmost_first[first:last])
+        return part, canvas.union(part)
+
+    if thread_count(num_threads) == 1:
+        return Packed(canvas.occlude(packed, topmost_first))
+    parts, covers = zip(*each_range(take, packed.n, num_threads), strict=True)
+    above = list(accumulate(covers, boolean.union))
+
+    def cut(first: int, last: int) -> bytes:
+        return block.concat(
+            [boolean.difference(parts[k + 1], above[k]) for k in range(first, last)]
+        )
+
+    if len(parts) == 1:
+        return Packed(parts[0])
+    shown = join([parts[0], *each_range(cut, len(parts) - 1, num_threads)])
+    is_hidden = shown.area == 0
+    origins = np.where(is_hidden[:, None], packed.offsets[topmost_first], shown.offsets)
+    return Packed.from_columns(
+        shown.image_shape, origins, shown.crop_shapes, shown.area, shown.indptr, shown.data
+    )
 
 
 def _permutation(order: npt.ArrayLike | None, n: int) -> npt.NDArray[np.int64]:

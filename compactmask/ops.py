@@ -9,10 +9,11 @@ import numpy.typing as npt
 import supervision as sv
 
 from compactmask import _check
-from compactmask._kernels import boolean, morphology, spread, suppress
+from compactmask._kernels import boolean, morphology, spread
 from compactmask._matrix import matrix
 from compactmask._operand import packed_of
-from compactmask._threads import map_blocks
+from compactmask._suppression import kept
+from compactmask._threads import map_blocks, thread_count
 from compactmask.packed import Packed
 
 Metric = Literal["iou", "ios"]
@@ -244,6 +245,8 @@ def mask_nms(
     iou_threshold: float = 0.5,
     class_id: npt.ArrayLike | None = None,
     metric: Metric = "iou",
+    *,
+    num_threads: int = 1,
 ) -> npt.NDArray[np.bool_]:
     """Drop each mask that overlaps a better one, greedily: non-maximum suppression.
 
@@ -260,6 +263,9 @@ def mask_nms(
         Only masks of the same class drop each other.
     metric : {"iou", "ios"}
         Overlap: intersection over union, or over the smaller mask. Empty masks overlap none.
+    num_threads : int
+        Threads that share the masks behind the best ones, as many of which as fill 16 MiB
+        unpacked are compared with each other by one.
 
     Returns
     -------
@@ -273,7 +279,8 @@ def mask_nms(
     TypeError
         If `masks` is an array, scores are no numbers, or classes no integers.
     ValueError
-        If a score is NaN, the threshold outside 0 to 1, or the metric unknown.
+        If a score is NaN, the threshold outside 0 to 1, the metric unknown, or `num_threads`
+        below 1.
 
     Notes
     -----
@@ -306,7 +313,8 @@ def mask_nms(
     height, width = packed.image_shape
     best_first = np.ascontiguousarray(values.argsort()[::-1], np.int64)
     is_single = height * width <= SINGLE_PRECISION_PIXELS
-    return suppress.keep(packed, best_first, classes, iou_threshold, metric == "ios", is_single)
+    threads = thread_count(num_threads)
+    return kept(packed, best_first, classes, iou_threshold, metric == "ios", is_single, threads)
 
 
 def _two_sets(a: sv.CompactMask, b: sv.CompactMask) -> tuple[Packed, Packed]:

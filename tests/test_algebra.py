@@ -208,6 +208,8 @@ def test_occluded_masks_are_what_a_painter_leaves_to_see(case, random):
     order = list(range(len(a)))
     random.shuffle(order)
     found = occlude(a, order)
+    for num_threads in (2, 3):
+        assert bytes(occlude(a, order, num_threads=num_threads)._packed) == bytes(found._packed)
     painting = np.full(a.image_shape, -1)
     for i in order:
         painting[frames[i]] = i

@@ -17,7 +17,7 @@ LAYERS = [
     ["_kernels"],
     ["_check", "_nearest", "_outlines", "packed"],
     ["_storage", "_threads"],
-    ["_construction", "_export", "_geometry", "_matrix"],
+    ["_construction", "_export", "_geometry", "_matrix", "_suppression"],
     ["_operand"],
     ["_algebra", "_analysis", "_labels", "_morphology", "_polygons"],
     ["mask"],

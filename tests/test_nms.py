@@ -7,13 +7,13 @@ import fresh
 import numpy as np
 import pytest
 import supervision as sv
+from combs import HEIGHT, comb, combs
 from data import DATA, needs_data
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import crowds_and_boxes, silhouettes
 from supervision.detection.utils.iou_and_nms import OverlapMetric
 from supervision_versions import is_todays
-from test_overlap import large_noise
 
 import compactmask as cm
 from compactmask import CompactMask
@@ -120,23 +120,23 @@ def test_detections_with_nms_of_supervision_keep_the_same():
 
 
 def test_a_set_that_fills_several_tiles_is_suppressed_across_them():
-    mask = CompactMask.from_dense(large_noise())
+    mask, _ = combs(60)
     rng = np.random.default_rng(8)
     scores, class_id = rng.random(len(mask)), rng.integers(0, 2, len(mask))
     for classes in ([0] * len(mask), class_id):
-        for threshold in (0.15, 0.2, 0.25):
+        for threshold in (0.3, 0.4, 0.5):
             found = cm.mask_nms(mask, scores, threshold, classes)
             assert np.array_equal(found, greedy(mask, scores, threshold, classes, "iou"))
             assert 0 < found.sum() < len(mask)
 
 
 def test_a_mask_that_was_dropped_drops_none_of_another_tile():
-    rng = np.random.default_rng(4)
-    frames = rng.random((23, 900, 900)) < 0.5
-    frames[1] = frames[22] = frames[0]
-    for i, first in ((0, 0), (1, 150), (22, 300)):
-        frames[i, :, :first] = frames[i, :, first + 600 :] = False
-    found = cm.mask_nms(CompactMask.from_dense(frames), -np.arange(23), 0.5)
+    rows = np.arange(HEIGHT) // 64 % 2 == 0
+    first, second, last = (comb(rows, x, x + 3600) for x in (0, 900, 1800))
+    between, _ = combs(60)
+    mask = CompactMask.merge([first, second, between, last])
+    classes = [0, 0, *range(1, 61), 0]
+    found = cm.mask_nms(mask, -np.arange(63), 0.5, classes)
     assert np.flatnonzero(~found).tolist() == [1]
 
 
@@ -231,3 +231,21 @@ def test_bad_arguments_are_refused():
             cm.mask_nms(mask, [1, 2], threshold)
     with pytest.raises(ValueError, match="metric is 'giou', expected 'iou' or 'ios'"):
         cm.mask_nms(mask, [1, 2], metric="giou")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_threads_keep_what_one_keeps_of_more_masks_than_a_tile_holds(metric):
+    mask, _ = combs(90)
+    rng = np.random.default_rng(1)
+    scores, classes = rng.permutation(len(mask)), rng.integers(0, 2, len(mask))
+    expected = cm.mask_nms(mask, scores, 0.4, classes, metric)
+    assert 0 < expected.sum() < len(mask)
+    for num_threads in (2, 3, 50):
+        found = cm.mask_nms(mask, scores, 0.4, classes, metric, num_threads=num_threads)
+        assert np.array_equal(found, expected)
+
+
+def test_no_threads_are_refused():
+    mask = CompactMask.from_dense(np.ones((2, 3, 3), bool))
+    with pytest.raises(ValueError, match="num_threads is 0, expected 1 at least"):
+        cm.mask_nms(mask, [1, 2], num_threads=0)

@@ -8,6 +8,7 @@ import fresh
 import numpy as np
 import pytest
 import supervision as sv
+from combs import combs
 from data import DATA, needs_data
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -133,21 +134,9 @@ def test_boundary_iou_is_that_of_the_authors_code(case, ratio):
     assert np.array_equal(cm.boundary_iou(*case, ratio, crowds), divide(shared, whole))
 
 
-def large_noise(n=20, side=900, seed=0):
-    """Give noise of more than two tiles, in crops that overlap partly."""
-    rng = np.random.default_rng(seed)
-    frames = np.zeros((n, side, side), bool)
-    for frame in frames:
-        y, x = rng.integers(0, side // 3, 2)
-        frame[y : y + 700, x : x + 650] = rng.random((700, 650))[: side - y, : side - x] < 0.5
-    return frames
-
-
-def test_sets_that_fill_several_tiles_give_what_their_frames_give():
-    frames = large_noise()
-    flat = frames.reshape(len(frames), -1).astype(np.float32)
-    expected = (flat @ flat.T).astype(np.int64)
-    mask = CompactMask.from_dense(frames)
+def test_sets_that_fill_several_tiles_as_bits_and_edges_share_what_their_rows_and_columns_do():
+    mask, expected = combs(60)
+    assert np.array_equal(mask.area, expected.diagonal())
     for threads in (1, 3):
         assert np.array_equal(cm.intersection_area(mask, mask, num_threads=threads), expected)
         found = cm.intersection_area(mask, mask[5:9], num_threads=threads)

@@ -1,5 +1,6 @@
 """Greedy non-maximum suppression of masks, without a matrix of their overlaps."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
@@ -43,15 +44,9 @@ cdef bint overlap(Rule* rule, Tile a, const Figure* one, Tile b, const Figure* o
     )
 
 
-def keep(
-    block,
-    const int64_t[::1] order,
-    const int64_t[::1] group,
-    double threshold,
-    bint of_smaller,
-    bint is_single,
-):
-    """Drop each mask that overlaps one before it, which is kept, by more than a threshold.
+@cython.final
+cdef class Suppression:
+    """Masks of which each drops those after it that overlap it by more than a threshold.
 
     Parameters
     ----------
@@ -68,46 +63,94 @@ def keep(
     is_single : bool
         Compute it in single precision.
 
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        Which masks are kept.
+    Attributes
+    ----------
+    result : ndarray of uint8, shape (n,)
+        Which masks are kept, once all are settled.
     """
+
     cdef:
+        readonly object result
+        object block                # what the view looks at
         View view
         Rule rule
-        Tile tile = Tile()
-        Tile late = Tile()
-        Fault fault = fault_of(OK, -1)
-        Py_ssize_t n = order.shape[0], rank, first, last = 0, q
-        const Figure* one
+        Tile tile
+        const int64_t[::1] order
+        const int64_t[::1] group
         uint8_t[::1] kept
-        int64_t[::1] place
-    look(block, &view)
-    rule.threshold, rule.of_smaller, rule.is_single = threshold, of_smaller, is_single
-    result = np.ones(n, np.uint8)
-    kept = result
-    place = np.empty(n, np.int64)
-    with nogil:
-        while last < n and fault.status == OK:
-            first = last
+        int64_t[::1] place          # in the tile, of each rank in it that has a True pixel
+        Py_ssize_t last             # ranks that are settled
+
+    def __init__(
+        self,
+        block,
+        const int64_t[::1] order,
+        const int64_t[::1] group,
+        double threshold,
+        bint of_smaller,
+        bint is_single,
+    ):
+        self.block = block
+        look(block, &self.view)
+        self.rule.threshold = threshold
+        self.rule.of_smaller, self.rule.is_single = of_smaller, is_single
+        self.tile = Tile()
+        self.order, self.group = order, group
+        self.kept = self.result = np.ones(order.shape[0], np.uint8)
+        self.place = np.empty(order.shape[0], np.int64)
+        self.last = 0
+
+    def settle(self):
+        """Unpack a tile of the masks that are next and let them drop each other.
+
+        Returns
+        -------
+        int
+            The rank of the first mask behind the tile, n where it was the last.
+        """
+        cdef:
+            Fault fault = fault_of(OK, -1)
+            Py_ssize_t n = self.order.shape[0], rank, first = self.last, q
+            Tile tile = self.tile
+        with nogil:
             tile.clear()
-            while last < n and fault.status == OK and not tile.is_full():
-                place[last] = -1
-                if kept[order[last]]:
-                    fault = tile.add(&view, order[last], last)
-                last += 1
+            while self.last < n and fault.status == OK and not tile.is_full():
+                self.place[self.last] = -1
+                if self.kept[self.order[self.last]]:
+                    fault = tile.add(&self.view, self.order[self.last], self.last)
+                self.last += 1
             tile.sort()
             for q in range(tile.n):
-                place[tile.figures[q].index] = q
+                self.place[tile.figures[q].index] = q
+            for rank in range(first, self.last):
+                if self.place[rank] >= 0 and self.kept[self.order[rank]]:
+                    drop_later(
+                        &self.rule, tile, tile.figures + self.place[rank], self.order, self.group,
+                        self.kept,
+                    )
+        fail(fault)
+        return self.last
+
+    def drop(self, Py_ssize_t first, Py_ssize_t last):
+        """Let the masks that `settle` kept drop some behind the tile.
+
+        Parameters
+        ----------
+        first, last : int
+            Which ranks; calls for different ones may run at once.
+        """
+        cdef:
+            Fault fault = fault_of(OK, -1)
+            Py_ssize_t rank
+            Tile late = Tile()
+        with nogil:
             for rank in range(first, last):
-                if place[rank] >= 0 and kept[order[rank]]:
-                    drop_later(&rule, tile, tile.figures + place[rank], order, group, kept)
-            for rank in range(last, n):
-                if fault.status == OK and kept[order[rank]]:
-                    fault = hold_against(&rule, &view, rank, tile, late, order, group, kept)
-    fail(fault)
-    return result.view(bool)
+                if fault.status == OK and self.kept[self.order[rank]]:
+                    fault = hold_against(
+                        &self.rule, &self.view, rank, self.tile, late, self.order, self.group,
+                        self.kept,
+                    )
+        fail(fault)
 
 
 cdef void drop_later(
