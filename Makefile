@@ -1,5 +1,6 @@
 # What people and .ci/run call. PYTHON is the interpreter of the environment to work in.
 PYTHON ?= python
+NEWEST_SUPERVISION := $(shell sed -n 's/^NEWEST = "\(.*\)"$$/\1/p' tests/supervision_versions.py)
 OLDEST_SUPERVISION := $(shell sed -n 's/^dependencies.*supervision>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 
 .PHONY: develop test debug oldest lint format types doctest bench smoke dist clean
@@ -12,7 +13,7 @@ test:           ## the whole suite on the installed build
 
 debug:          ## the whole suite on a build that checks bounds and overflow, in an environment of its own
 	$(PYTHON) -m venv build/debug-venv
-	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]"
+	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]" "supervision==$(NEWEST_SUPERVISION)"
 	build/debug-venv/bin/pytest
 
 oldest:         ## what supervision does with our masks, on the oldest release of it that is supported

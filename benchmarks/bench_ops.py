@@ -37,6 +37,8 @@ ours. The first column is ours; noise is that of the ratio that has a target.
   not got); rlemasklib and OpenCV have one call a mask. rlemasklib holds full frames as runs, OpenCV
   gets the pixels of the crop alone (with a border where the operation needs one), which is the
   least its users can do.
+- **flip**: ours notes it in the set, and masks are reversed when something unpacks them, as with
+  strides of a NumPy view; **flip and write** is to COCO counts strings and has all of it.
 - **union of two** is a call for each two neighbours of an image, as a user would write it:
   `a | b` of two sets of one mask.
 - **union**: the masks of one image to one.
@@ -177,6 +179,14 @@ def per_mask(held: list[Held]) -> list[Case]:
             },
             "rlemasklib",
             1,
+        ),
+        Case(
+            "flip and write",
+            {
+                "ours": ours(lambda masks: masks.flip("horizontal").to_coco_rle()),
+                "rlemasklib": full(lambda mask: mask.fliplr().to_dict()),
+            },
+            "rlemasklib",
         ),
         Case(
             "rot90",

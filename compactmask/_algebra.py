@@ -31,7 +31,8 @@ class Algebra(StoredMask):
     1x1 at the origin of its first operand's crop. Where the crops of two masks do not meet,
     ``-`` gives the first mask in its own crop.
 
-    The other operand is any `supervision.CompactMask`, on either side.
+    The other operand is any `supervision.CompactMask`, on either side. Operators work in one
+    thread and let go of the GIL, so that several of them run at once.
 
     Raises
     ------

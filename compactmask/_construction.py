@@ -31,6 +31,16 @@ class Construction(StoredMask):
         image_shape : tuple of int
             ``(H, W)``.
 
+        Returns
+        -------
+        CompactMask
+            With ``len`` 0.
+
+        Raises
+        ------
+        InvalidMaskError
+            If a side is not 1 to 1,048,576.
+
         Examples
         --------
         >>> from compactmask import CompactMask
@@ -64,6 +74,11 @@ class Construction(StoredMask):
             ``(H, W)``; needed only where there are no masks.
         num_threads : int
             Threads that share the masks.
+
+        Returns
+        -------
+        CompactMask
+            n masks.
 
         Raises
         ------
@@ -110,7 +125,7 @@ class Construction(StoredMask):
         ----------
         rles : sequence of mapping
             Each with ``size`` ``[H, W]``, all equal, and ``counts``: a compressed string
-            (str or bytes) or a list of run lengths.
+            (str or bytes) or a list of run lengths. Any iterable of them is taken.
         xyxy : array_like, shape (n, 4), optional
             The crops, as `from_dense` takes them. Without boxes they are tight and no pixel
             is lost.
@@ -118,6 +133,11 @@ class Construction(StoredMask):
             ``(H, W)``; needed only where there are no RLEs.
         num_threads : int
             Threads that share the masks.
+
+        Returns
+        -------
+        CompactMask
+            n masks.
 
         Raises
         ------
@@ -152,6 +172,18 @@ class Construction(StoredMask):
         ----------
         mask : supervision.CompactMask
             Any; one that is packed already is shared.
+
+        Returns
+        -------
+        CompactMask
+            The same masks and crops.
+
+        Raises
+        ------
+        TypeError
+            If `mask` is an array or anything else.
+        InvalidMaskError
+            If its runs do not cover its crops, or a crop leaves the image.
 
         Examples
         --------

@@ -26,6 +26,11 @@ class Export(StoredMask):
     def to_supervision(self) -> sv.CompactMask:
         """Return the same masks and crops as a plain `supervision.CompactMask`.
 
+        Returns
+        -------
+        supervision.CompactMask
+            It shares nothing with this set.
+
         Examples
         --------
         >>> from compactmask import CompactMask
@@ -77,7 +82,7 @@ class Export(StoredMask):
 
         Parameters
         ----------
-        out : ndarray of bool, shape (n, H, W), optional
+        out : ndarray of bool or uint8, shape (n, H, W), optional
             Where to; C-contiguous. A buffer that is used again saves most of the time.
         num_threads : int
             Threads that share the masks.
@@ -90,7 +95,7 @@ class Export(StoredMask):
         Raises
         ------
         TypeError
-            If `out` is no array of bool.
+            If `out` is no array of bool or uint8.
         ShapeMismatchError
             If `out` has another shape, or is not C-contiguous and writeable.
         ValueError
@@ -129,6 +134,15 @@ class Export(StoredMask):
         -------
         ndarray of bool, shape (h, w)
             Its pixels from ``offsets[index]`` on.
+
+        Raises
+        ------
+        IndexError
+            If there is no such mask.
+        TypeError
+            If `index` is no integer.
+        InvalidMaskError
+            If its bytes, from a file, are damaged.
 
         Examples
         --------

@@ -317,7 +317,7 @@ class Geometry(StoredMask):
         Raises
         ------
         InvalidMaskError
-            If a side of the new image is not 1 to 1,048,576.
+            If a side of the new image is not 1 to 1,048,576, or a crop gets 2**32 pixels or more.
         ValueError
             If `num_threads` is below 1.
 

@@ -36,8 +36,7 @@ def matrix(
     Returns
     -------
     ndarray, shape (n, m)
-        Of int64 for "intersection", of float64 otherwise. Memory pages of it on which there
-        are only zeros are not touched.
+        Of int64 for "intersection", of float64 otherwise. Zeros are not written.
     """
     threads = thread_count(num_threads)
     out = np.zeros((first.n, second.n), np.int64 if measure == "intersection" else np.float64)

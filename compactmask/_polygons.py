@@ -75,7 +75,8 @@ class Polygons(StoredMask):
         InvalidMaskError
             If polygons are nested otherwise, a part is not x, y pairs of finite numbers, or too
             short, or the edges of one mask cross more than 33,554,432 columns of pixels
-            (``"fill"``: 16,777,216 rows); the message names mask and part.
+            (``"fill"``: 16,777,216 rows); the message names mask and part. If a side of the image
+            is not 1 to 1,048,576, or a crop gets 2**32 pixels or more.
         ValueError
             If there is no such rule, or `num_threads` is below 1.
 

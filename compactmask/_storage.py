@@ -70,6 +70,7 @@ class StoredMask(sv.CompactMask):
         return self._storage.image_shape
 
     def __len__(self) -> int:
+        """Return the number of masks."""
         return self._storage.n
 
     @property

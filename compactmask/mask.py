@@ -31,7 +31,7 @@ Self = TypeVar("Self", bound="CompactMask")
 class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Morphology, Analysis):
     """N masks of one image, each packed inside the crop it needs.
 
-    It is a `supervision.CompactMask` in all it does, in a tenth of the memory: one immutable
+    It is a `supervision.CompactMask` in all it does, in a ninth of the memory: one immutable
     block of bytes holds every mask, as formats/ENCODING.md describes it. A set that comes from
     a file reads its bytes when a mask is used; counts, boxes and areas need none.
 
@@ -82,6 +82,7 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         return f"{type(self).__name__}({n} masks of {height}x{width}, {self.nbytes} bytes)"
 
     def __iter__(self) -> Iterator[npt.NDArray[np.bool_]]:
+        """Decode one mask after the other into a full frame of bool, ``(H, W)``."""
         for i in range(len(self)):
             yield self[i]
 
@@ -150,6 +151,13 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         ndarray of bool, shape (H, W), or CompactMask
             The frame, or the chosen masks in a storage of their own.
 
+        Raises
+        ------
+        IndexError
+            If there is no such mask, or `index` is of floats or strings.
+        TypeError
+            If `index` has more than one dimension, or is something else.
+
         Examples
         --------
         >>> import numpy as np
@@ -164,6 +172,7 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         return self._wrap(Packed(block.gather(self._packed, chosen)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Decode all masks into full frames: what ``numpy.asarray`` gives."""
         if copy is False:
             raise ValueError(
                 "a CompactMask becomes an array only by decoding: copy=False cannot be"
@@ -172,7 +181,27 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         return frames if dtype is None else frames.astype(dtype, copy=False)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether all pixels are equal; crops do not matter."""
+        """Tell whether all pixels are equal; crops do not matter.
+
+        Parameters
+        ----------
+        other : supervision.CompactMask, or ndarray of shape (n, H, W)
+            A set of masks, or their frames, which are compared one by one.
+
+        Returns
+        -------
+        bool
+            One for all masks; False where the shapes differ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compactmask import CompactMask
+        >>> frames = np.eye(3, dtype=bool)[None]
+        >>> mask = CompactMask.from_dense(frames)
+        >>> mask == frames, mask == mask[[0, 0]], mask == mask.repack()
+        (True, False, True)
+        """
         if isinstance(other, sv.CompactMask):
             if self.shape != other.shape:
                 return False
@@ -213,6 +242,11 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         ndarray of int64, or int64
             The counts.
 
+        Raises
+        ------
+        ValueError
+            If an axis is not -3 to 2, or named twice.
+
         Examples
         --------
         >>> import numpy as np
@@ -247,6 +281,11 @@ class CompactMask(Construction, Polygons, Labels, Export, Geometry, Algebra, Mor
         ----------
         masks_list : sequence of supervision.CompactMask
             At least one; all of the same image shape.
+
+        Returns
+        -------
+        CompactMask
+            The masks of all, in a storage of their own.
 
         Raises
         ------

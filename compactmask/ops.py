@@ -53,7 +53,8 @@ def intersection_area(
     -----
     Only pairs whose tight boxes meet are compared, and of those only what is inside both.
     Masks are unpacked in two tiles of some 16 MiB at a time; beside them and the matrix no
-    memory is used, and where there are only zeros, not even that of the matrix.
+    memory is used. Zeros are not written, so where the system gives memory page by page, it gives
+    only the pages of the matrix that have something else.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import supervision as sv
 
+NEWEST = "0.31.2"
 VERSION = tuple(int(part) for part in sv.__version__.split(".")[:2])
 NEVER = (1 << 30,)
 
