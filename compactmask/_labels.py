@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from compactmask import _check
-from compactmask._kernels import labels as kernel
+from compactmask._kernels import stripe
+from compactmask._kernels.labels import Bundle
+from compactmask._kernels.scan import Scan
 from compactmask._storage import StoredMask
+from compactmask._threads import each_range, join
 from compactmask.errors import InvalidMaskError
-from compactmask.packed import Packed
 
 Self = TypeVar("Self", bound="Labels")
 
@@ -26,18 +28,26 @@ class Labels(StoredMask):
     @overload
     @classmethod
     def from_label_image(
-        cls: type[Self], labels: npt.ArrayLike, return_ids: Literal[False] = False
+        cls: type[Self],
+        labels: npt.ArrayLike,
+        return_ids: Literal[False] = False,
+        *,
+        num_threads: int = 1,
     ) -> Self: ...
 
     @overload
     @classmethod
     def from_label_image(
-        cls: type[Self], labels: npt.ArrayLike, return_ids: Literal[True]
+        cls: type[Self],
+        labels: npt.ArrayLike,
+        return_ids: Literal[True],
+        *,
+        num_threads: int = 1,
     ) -> tuple[Self, Integers]: ...
 
     @classmethod
     def from_label_image(
-        cls: type[Self], labels: npt.ArrayLike, return_ids: bool = False
+        cls: type[Self], labels: npt.ArrayLike, return_ids: bool = False, *, num_threads: int = 1
     ) -> Self | tuple[Self, Integers]:
         """Pack every id of a label image, in one pass for all of them.
 
@@ -51,6 +61,8 @@ class Labels(StoredMask):
             Any integer dtype and any strides.
         return_ids : bool
             Whether to return the ids too.
+        num_threads : int
+            Threads that scan a part of the image each, then pack a part of the masks.
 
         Returns
         -------
@@ -66,6 +78,10 @@ class Labels(StoredMask):
         InvalidMaskError
             If it is not of integers, or a side is not 1 to 1,048,576, or an id is spread over
             a crop of more than 4,294,967,295 pixels.
+        TypeError
+            If `num_threads` is no integer.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -75,23 +91,31 @@ class Labels(StoredMask):
         >>> ids.tolist(), masks.bbox_xyxy.tolist()
         ([2, 7], [[1, 1, 2, 1], [0, 0, 1, 0]])
         """
-        return cls._from_labels(_check.label_image(labels), return_ids)
+        return cls._from_labels(_check.label_image(labels), return_ids, num_threads)
 
     @overload
     @classmethod
     def from_panoptic(
-        cls: type[Self], colours: npt.ArrayLike, return_ids: Literal[False] = False
+        cls: type[Self],
+        colours: npt.ArrayLike,
+        return_ids: Literal[False] = False,
+        *,
+        num_threads: int = 1,
     ) -> Self: ...
 
     @overload
     @classmethod
     def from_panoptic(
-        cls: type[Self], colours: npt.ArrayLike, return_ids: Literal[True]
+        cls: type[Self],
+        colours: npt.ArrayLike,
+        return_ids: Literal[True],
+        *,
+        num_threads: int = 1,
     ) -> tuple[Self, Integers]: ...
 
     @classmethod
     def from_panoptic(
-        cls: type[Self], colours: npt.ArrayLike, return_ids: bool = False
+        cls: type[Self], colours: npt.ArrayLike, return_ids: bool = False, *, num_threads: int = 1
     ) -> Self | tuple[Self, Integers]:
         """Pack every segment of a COCO panoptic image, in one pass for all of them.
 
@@ -102,6 +126,8 @@ class Labels(StoredMask):
             has the id ``R + 256 * G + 65536 * B``; 0 is void.
         return_ids : bool
             Whether to return the ids too.
+        num_threads : int
+            Threads that scan a part of the image each, then pack a part of the masks.
 
         Returns
         -------
@@ -115,7 +141,12 @@ class Labels(StoredMask):
         ShapeMismatchError
             If `colours` is not ``(H, W, 3)``.
         InvalidMaskError
-            If it is not of uint8, or a side is not 1 to 1,048,576.
+            If it is not of uint8, or a side is not 1 to 1,048,576, or an id is spread over a
+            crop of more than 4,294,967,295 pixels.
+        TypeError
+            If `num_threads` is no integer.
+        ValueError
+            If `num_threads` is below 1.
 
         Examples
         --------
@@ -127,15 +158,25 @@ class Labels(StoredMask):
         >>> ids.tolist(), masks.bbox_xyxy.tolist()
         ([266], [[2, 1, 4, 3]])
         """
-        return cls._from_labels(_check.panoptic_colours(colours), return_ids)
+        return cls._from_labels(_check.panoptic_colours(colours), return_ids, num_threads)
 
     @classmethod
     def _from_labels(
-        cls: type[Self], image: Integers, return_ids: bool
+        cls: type[Self], image: Integers, return_ids: bool, num_threads: int
     ) -> Self | tuple[Self, Integers]:
-        ids, block = kernel.pack(image)
-        masks = cls._wrap(Packed(block))
-        return (masks, ids) if return_ids else masks
+        pixels = image.view(np.uint8) if image.dtype == np.bool_ else image
+        are_rows = abs(image.strides[1]) <= abs(image.strides[0])
+        lines = pixels if are_rows else pixels.swapaxes(0, 1)
+
+        def scan(first: int, last: int) -> Scan:
+            return Scan(lines[first:last], first)
+
+        height, width = image.shape[:2]
+        bundle = Bundle(each_range(scan, len(lines), num_threads), height, width, are_rows)
+        masks = cls._wrap(join(each_range(bundle.pack, len(bundle.ids), num_threads)))
+        if not return_ids:
+            return masks
+        return masks, bundle.ids if pixels is image else bundle.ids.view(np.bool_)
 
     def to_label_image(
         self, ids: npt.ArrayLike | None = None, overlap: Literal["last", "error"] = "last"
@@ -178,9 +219,8 @@ class Labels(StoredMask):
         _check.choice(overlap, "overlap", ("last", "error"))
         n = len(self)
         values = np.arange(1, n + 1, dtype=np.int32) if ids is None else _check.mask_ids(ids, n)
-        bits = values.view(f"u{values.itemsize}").astype(np.uint64)
         image = np.zeros(self.image_shape, values.dtype)
-        found = kernel.paint(self._packed, image, bits, overlap == "error")
+        found = stripe.paint(self._packed, image, 0, values, overlap == "error")
         if found is not None:
             second, x, y = found
             first = int(np.flatnonzero(values == image[y, x])[0])

@@ -25,7 +25,7 @@ ALWAYS_INLINE void find_changes_loop(const void *line, ptrdiff_t n, int size,
 VARIANTS(find_changes, (const void *line, ptrdiff_t n, int size, uint8_t *changed),
          (line, n, size, changed))
 
-static void choose_labels(void)
+static inline void choose_labels(void)
 {
     int is_avx2 = use_avx2();
     CHOOSE(find_changes);
@@ -57,7 +57,7 @@ static inline uint64_t pixel_at(const void *line, ptrdiff_t x, int size)
 }
 
 /* Copy a line whose pixels lie apart, or whose pixels are three bytes apart each. */
-static void gather_line(const char *from, ptrdiff_t step, ptrdiff_t n, int size, void *line)
+static inline void gather_line(const char *from, ptrdiff_t step, ptrdiff_t n, int size, void *line)
 {
 #define GATHER(type) \
     for (ptrdiff_t x = 0; x < n; x++) ((type *)line)[x] = *(const type *)(from + x * step)
@@ -66,15 +66,16 @@ static void gather_line(const char *from, ptrdiff_t step, ptrdiff_t n, int size,
 }
 
 /* Read red + 256 green + 65536 blue. */
-static void gather_colours(const char *from, ptrdiff_t step, ptrdiff_t channel, ptrdiff_t n,
-                           uint32_t *line)
+static inline void gather_colours(const char *from, ptrdiff_t step, ptrdiff_t channel,
+                                  ptrdiff_t n, uint32_t *line)
 {
     const uint8_t *at = (const uint8_t *)from;
     for (ptrdiff_t x = 0; x < n; x++, at += step)
         line[x] = at[0] | (uint32_t)at[channel] << 8 | (uint32_t)at[2 * channel] << 16;
 }
 
-static void fill_pixels(void *line, ptrdiff_t begin, ptrdiff_t end, int size, uint64_t value)
+static inline void fill_pixels(void *line, ptrdiff_t begin, ptrdiff_t end, int size,
+                               uint64_t value)
 {
 #define FILL(type) \
     for (ptrdiff_t x = begin; x < end; x++) ((type *)line)[x] = (type)value
@@ -83,7 +84,7 @@ static void fill_pixels(void *line, ptrdiff_t begin, ptrdiff_t end, int size, ui
 }
 
 /* The first pixel from begin to end that is not 0, or end. */
-static ptrdiff_t first_taken(const void *line, ptrdiff_t begin, ptrdiff_t end, int size)
+static inline ptrdiff_t first_taken(const void *line, ptrdiff_t begin, ptrdiff_t end, int size)
 {
     ptrdiff_t x = begin;
 #define LOOK(type) \

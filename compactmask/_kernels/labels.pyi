@@ -3,7 +3,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-def pack(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bytes]: ...
-def paint(
-    block: bytes, out: npt.NDArray[Any], values: npt.NDArray[np.uint64], is_strict: bool
-) -> tuple[int, int, int] | None: ...
+from compactmask._kernels.scan import Scan
+
+class Bundle:
+    ids: npt.NDArray[np.integer[Any]]
+    def __init__(self, scans: list[Scan], height: int, width: int, are_rows: bool) -> None: ...
+    def pack(self, first: int, last: int) -> bytes: ...
