@@ -12,8 +12,9 @@ from compactmask._kernels import stripe
 from compactmask._kernels.labels import Bundle
 from compactmask._kernels.scan import Scan
 from compactmask._storage import StoredMask
-from compactmask._threads import each_range, join
+from compactmask._threads import each_range, join, thread_count
 from compactmask.errors import InvalidMaskError
+from compactmask.packed import Packed
 
 Self = TypeVar("Self", bound="Labels")
 
@@ -179,7 +180,11 @@ class Labels(StoredMask):
         return masks, bundle.ids if pixels is image else bundle.ids.view(np.bool_)
 
     def to_label_image(
-        self, ids: npt.ArrayLike | None = None, overlap: Literal["last", "error"] = "last"
+        self,
+        ids: npt.ArrayLike | None = None,
+        overlap: Literal["last", "error"] = "last",
+        *,
+        num_threads: int = 1,
     ) -> Integers:
         """Draw all masks into one image of ids.
 
@@ -189,6 +194,8 @@ class Labels(StoredMask):
             The id of each mask: none twice and none 0. Without, mask ``i`` has ``i + 1``.
         overlap : "last" or "error"
             What happens where masks overlap: the last of them is seen, or an error.
+        num_threads : int
+            Threads that paint a part of the rows each, of all masks that reach there.
 
         Returns
         -------
@@ -202,8 +209,10 @@ class Labels(StoredMask):
             names two of them and a pixel.
         ShapeMismatchError
             If there are not as many ids as masks.
+        TypeError
+            If `num_threads` is no integer.
         ValueError
-            If `overlap` is something else.
+            If `overlap` is something else, or `num_threads` below 1.
 
         Examples
         --------
@@ -219,10 +228,35 @@ class Labels(StoredMask):
         _check.choice(overlap, "overlap", ("last", "error"))
         n = len(self)
         values = np.arange(1, n + 1, dtype=np.int32) if ids is None else _check.mask_ids(ids, n)
+        packed, threads = self._packed, thread_count(num_threads)
         image = np.zeros(self.image_shape, values.dtype)
-        found = stripe.paint(self._packed, image, 0, values, overlap == "error")
-        if found is not None:
-            second, x, y = found
-            first = int(np.flatnonzero(values == image[y, x])[0])
-            raise InvalidMaskError(f"masks {first} and {second} overlap at x={x}, y={y}")
+        ends = [0, len(image)] if threads == 1 else _stripes(packed, threads)
+
+        def paint(first: int, last: int) -> None:
+            top, bottom = ends[first], ends[last]
+            rows = image[top:bottom]
+            if threads > 1 and len(rows) == len(image):  # again, after a stripe has failed
+                rows[:] = 0
+            found = stripe.paint(packed, rows, top, values, overlap == "error")
+            if found is not None:
+                second, x, y = found
+                earlier = int(np.flatnonzero(values == image[y, x])[0])
+                raise InvalidMaskError(f"masks {earlier} and {second} overlap at x={x}, y={y}")
+
+        each_range(paint, len(ends) - 1, threads)
         return image
+
+
+def _stripes(masks: Packed, n: int) -> list[int]:
+    """Cut an image into stripes, `n` at most, with about as many pixels of masks in each.
+
+    They are no more than threads, since a mask is unpacked for each that it reaches into.
+    """
+    height = masks.image_shape[0]
+    top, rows = masks.offsets[:, 1], masks.crop_shapes[:, 0]
+    pixels = masks.area / rows  # in a row
+    begins = np.bincount(top, pixels, height + 1)
+    over = np.bincount(top + rows, pixels, height + 1)
+    work = np.cumsum(1 + np.cumsum(begins - over)[:height])
+    cuts = np.searchsorted(work, work[-1] * np.arange(1, n) / n)
+    return sorted({0, *cuts.tolist(), height})
