@@ -173,7 +173,7 @@ def test_stripes_are_cut_where_the_pixels_are(top):
     [
         (0, ValueError, "num_threads is 0, expected 1 at least"),
         (-3, ValueError, "num_threads is -3, expected 1 at least"),
-        (1.5, TypeError, "float"),
+        (1.5, TypeError, "num_threads is 1.5, expected an integer"),
         (None, TypeError, "NoneType"),
     ],
 )
