@@ -174,7 +174,7 @@ def test_stripes_are_cut_where_the_pixels_are(top):
         (0, ValueError, "num_threads is 0, expected 1 at least"),
         (-3, ValueError, "num_threads is -3, expected 1 at least"),
         (1.5, TypeError, "num_threads is 1.5, expected an integer"),
-        (None, TypeError, "NoneType"),
+        (None, TypeError, "num_threads is None, expected an integer"),
     ],
 )
 def test_what_is_no_number_of_threads_is_refused(num_threads, error, message):
