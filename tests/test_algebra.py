@@ -190,6 +190,18 @@ def test_intersection_is_that_of_frames_in_a_tight_crop(num_threads, case):
         assert np.array_equal(found.offsets, a.offsets[:1])
 
 
+def test_an_intersection_of_nothing_lies_at_the_origin_of_the_first_mask_with_threads_too():
+    frames = np.zeros((12, 20, 30), bool)
+    frames[:6, 8:12, 9:20] = frames[6:, 2:5, 3:7] = True
+    mask = CompactMask.from_dense(frames, [[4, 3, 25, 15]] * 6 + [[1, 1, 9, 9]] * 6)
+    for part in (mask[:6], mask[6:]):
+        assert part.intersection().area[0] > 0
+    for num_threads in (1, 2, 3):
+        found = mask.intersection(num_threads=num_threads)
+        assert found.area.tolist() == [0]
+        assert found.bbox_xyxy.tolist() == [[4, 3, 4, 3]]
+
+
 @given(sets_in_common())
 def test_reductions_are_those_of_pycocotools(case):
     frames, mask = case

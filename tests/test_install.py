@@ -343,7 +343,7 @@ def test_scores_that_are_no_numbers_are_ordered_as_supervision_does():
     assert np.array_equal(sv.mask_non_max_suppression(scores, plain(), 0.1), before)
 
 
-@pytest.mark.parametrize("pixels", [(1, 40), (4097, 4097)])
+@pytest.mark.parametrize("pixels", [(1, 40), (4096, 4096), (4097, 4096)])
 def test_overlaps_are_rounded_as_before_on_images_of_each_size(pixels):
     frames = np.zeros((6, 1, 40), bool)
     for i, (start, stop) in enumerate([(0, 3), (0, 10), (2, 12), (9, 30), (29, 40), (40, 40)]):

@@ -170,6 +170,15 @@ def test_a_disk_that_reaches_no_further_than_a_line_is_one_pixel_wide():
     assert line.dilate(5, "disk").area.tolist() == [9]
 
 
+@pytest.mark.parametrize("radius", [41, 45, 48, 49, 10**9])
+def test_a_disk_longer_than_the_image_from_a_corner_ends_by_the_diagonal(radius):
+    y, x = np.ogrid[:30, :40]
+    corner = CompactMask.from_dense((x + y == 0)[None])
+    reached = x**2 + y**2 <= radius**2
+    assert corner.dilate(radius, "disk") == reached[None]
+    assert (~corner).erode(radius, "disk") == ~reached[None]
+
+
 def test_no_masks_give_no_masks():
     none = CompactMask.empty((5, 5))
     for result in (none.dilate(), none.erode(), none.opening(), none.closing()):

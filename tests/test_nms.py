@@ -130,6 +130,14 @@ def test_a_set_that_fills_several_tiles_is_suppressed_across_them():
             assert 0 < found.sum() < len(mask)
 
 
+def test_a_mask_of_another_tile_is_dropped_by_one_of_its_own_class_alone():
+    first = comb(np.arange(HEIGHT) // 64 % 2 == 0, 0, 3600)
+    between, _ = combs(60)
+    mask = CompactMask.merge([first, between, first, first])
+    classes = [0, *range(2, 62), 1, 0]
+    assert np.flatnonzero(~cm.mask_nms(mask, -np.arange(63), 0.5, classes)).tolist() == [62]
+
+
 def test_a_mask_that_was_dropped_drops_none_of_another_tile():
     rows = np.arange(HEIGHT) // 64 % 2 == 0
     first, second, last = (comb(rows, x, x + 3600) for x in (0, 900, 1800))
@@ -147,6 +155,9 @@ def test_an_overlap_of_exactly_the_threshold_is_rounded_as_supervision_rounds_it
     small = CompactMask.from_dense(row)
     assert cm.mask_nms(small, [2, 1], 0.1).tolist() == [True, False]  # float32(0.1) > 0.1
     assert theirs(small, [2, 1], 0.1).tolist() == [True, False]
+    single = small.with_offset(0, 0, (4096, 4096))
+    assert cm.mask_nms(single, [2, 1], 0.1).tolist() == [True, False]
+    assert theirs(single, [2, 1], 0.1).tolist() == [True, False]
     large = small.with_offset(0, 0, (4097, 4096))
     assert cm.mask_nms(large, [2, 1], 0.1).tolist() == [True, True]
     assert theirs(large, [2, 1], 0.1).tolist() == [True, True]

@@ -119,19 +119,43 @@ def boundary(frame, ratio):
     return frame & (inside[1:-1, 1:-1] == 0)
 
 
+def boundary_ious(a, b, ratio, crowds=None):
+    """Compare frames by the boundaries that the authors' code takes."""
+    a, b = ([boundary(frame, ratio) for frame in frames] for frames in (a, b))
+    shared = intersections(a, b)
+    first, second = (np.array([frame.sum() for frame in frames], int) for frames in (a, b))
+    other = second - shared if crowds is None else np.where(crowds, 0, second - shared)
+    return divide(shared, first[:, None] + other)
+
+
 @given(pairs_of_sets(), st.sampled_from([0.0, 0.02, 0.05, 0.3]))
 @example([CompactMask.from_dense(np.ones((1, 250, 150), bool))] * 2, 0.02)
 def test_boundary_iou_is_that_of_the_authors_code(case, ratio):
-    a, b = ([boundary(frame, ratio) for frame in mask.to_dense()] for mask in case)
-    shared = intersections(a, b)
-    areas = [np.array([frame.sum() for frame in frames], int) for frames in (a, b)]
-    expected = divide(shared, areas[0][:, None] + areas[1] - shared)
+    frames = [mask.to_dense() for mask in case]
+    expected = boundary_ious(*frames, ratio)
     assert np.array_equal(cm.boundary_iou(*case, dilation_ratio=ratio), expected)
     if ratio == 0.02:
         assert np.array_equal(cm.boundary_iou(*case), expected)
-    crowds = np.arange(len(b)) % 2
-    whole = areas[0][:, None] + np.where(crowds, 0, areas[1] - shared)
-    assert np.array_equal(cm.boundary_iou(*case, ratio, crowds), divide(shared, whole))
+    crowds = np.arange(len(case[1])) % 2
+    expected = boundary_ious(*frames, ratio, crowds)
+    assert np.array_equal(cm.boundary_iou(*case, ratio, crowds), expected)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "distance"), [(0.0165, 7), (0.0185, 7), (1 / 160, 2), (3 / 160, 8)]
+)
+def test_the_distance_of_a_boundary_is_rounded_and_half_to_even(ratio, distance):
+    shape = (240, 320)  # its diagonal is 400
+    rng = np.random.default_rng(7)
+    frames = np.array([silhouettes(rng, *shape) for _ in range(6)])
+    frames[0], frames[0, 50:200, 60:290] = False, True
+    inside = (150 - 2 * distance) * (230 - 2 * distance)
+    assert boundary(frames[0], ratio).sum() == 150 * 230 - inside
+    mask = CompactMask.from_dense(frames)
+    found = cm.boundary_iou(mask[:3], mask[3:], ratio)
+    assert np.count_nonzero(found) > 6
+    assert (found < 0.9).all()
+    assert np.array_equal(found, boundary_ious(frames[:3], frames[3:], ratio))
 
 
 def test_sets_that_fill_several_tiles_as_bits_and_edges_share_what_their_rows_and_columns_do():
