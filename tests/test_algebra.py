@@ -8,6 +8,7 @@ import pytest
 import supervision as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 from strategies import RICH, boxes, crowds, masks
 
 from compactmask import CompactMask, occlude
@@ -205,7 +206,6 @@ def test_an_intersection_of_nothing_lies_at_the_origin_of_the_first_mask_with_th
 @given(sets_in_common())
 def test_reductions_are_those_of_pycocotools(case):
     frames, mask = case
-    coco = pytest.importorskip("pycocotools.mask")
     rles = coco.encode(np.asfortranarray(frames.transpose(1, 2, 0).astype(np.uint8)))
     for found, intersect in ((mask.union(), False), (mask.intersection(), True)):
         assert (

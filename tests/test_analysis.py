@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 from strategies import stacks, stacks_and_boxes
 
 from compactmask import CompactMask
@@ -26,7 +27,6 @@ def test_the_centroid_is_the_mean_of_the_pixels(case):
 
 @given(stacks())
 def test_the_centroid_equals_scipy(frames):
-    ndimage = pytest.importorskip("scipy.ndimage")
     for found, frame in zip(CompactMask.from_dense(frames).centroid, frames, strict=True):
         if frame.any():
             assert np.allclose(found, ndimage.center_of_mass(frame)[::-1], atol=1e-9)

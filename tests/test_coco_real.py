@@ -8,12 +8,12 @@ import pytest
 from coco_documents import write
 from data import DATA, needs_data
 from PIL import Image
+from pycocotools import mask as mask_utils
 
 import compactmask as cm
 from compactmask.formats import coco
 from compactmask.formats.coco.reader import CocoSource
 
-mask_utils = pytest.importorskip("pycocotools.mask")
 pytestmark = [
     needs_data,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),

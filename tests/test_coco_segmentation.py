@@ -4,12 +4,12 @@ import re
 import numpy as np
 import pytest
 from coco_documents import BAR, DOT, NOTHING, SIZE
+from pycocotools import mask as mask_utils
 
 from compactmask._kernels import dense
 from compactmask.errors import InvalidMaskError
 from compactmask.formats.coco.segmentation import is_absent, pack, size_of
 
-mask_utils = pytest.importorskip("pycocotools.mask")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SHAPE = (4, 5)
 SQUARE = [1, 1, 3, 1, 3, 3, 1, 3]

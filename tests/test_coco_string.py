@@ -10,6 +10,7 @@ from blocks import boxes_of, frames_of, pack
 from data import DATA, needs_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 from strategies import KINDS, stacks, stacks_and_boxes
 
 from compactmask import _check
@@ -18,28 +19,23 @@ from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
 
-@pytest.fixture(scope="module")
-def coco():
-    return pytest.importorskip("pycocotools.mask")
-
-
-def by_pycocotools(coco, frames):
+def by_pycocotools(frames):
     """Encode frames one by one."""
     return [coco.encode(np.asfortranarray(frame))["counts"] for frame in frames.view(np.uint8)]
 
 
 @settings(max_examples=200)
 @given(stacks(min_n=1))
-def test_written_strings_are_pycocotools_bytes(coco, frames):
+def test_written_strings_are_pycocotools_bytes(frames):
     found = coco_string.strings(pack(frames))
-    assert [text.encode() for text in found] == by_pycocotools(coco, frames)
+    assert [text.encode() for text in found] == by_pycocotools(frames)
     assert found == [reference.coco_string(reference.counts_of(frame)) for frame in frames]
 
 
 @settings(max_examples=200)
 @given(stacks(min_n=1))
-def test_pycocotools_strings_are_packed_tightly(coco, frames):
-    counts = by_pycocotools(coco, frames)
+def test_pycocotools_strings_are_packed_tightly(frames):
+    counts = by_pycocotools(frames)
     for given_counts in (counts, [text.decode() for text in counts]):
         assert coco_string.pack(frames.shape[1:], given_counts) == bytes(pack(frames))
 
@@ -64,9 +60,9 @@ def test_boxes_cut_crops_as_they_cut_them_from_frames(case):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_large_frames_of_every_kind_have_pycocotools_strings(coco, kind):
+def test_large_frames_of_every_kind_have_pycocotools_strings(kind):
     frames = kind(np.random.default_rng(6), 600, 900)[None]
-    (counts,) = by_pycocotools(coco, frames)
+    (counts,) = by_pycocotools(frames)
     assert coco_string.strings(pack(frames)) == [counts.decode()]
     assert coco_string.pack((600, 900), [counts]) == bytes(pack(frames))
 
@@ -89,7 +85,7 @@ def test_a_number_may_be_padded_to_twelve_digits():
 
 @needs_data
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_every_real_results_mask_is_rewritten_byte_for_byte(coco):
+def test_every_real_results_mask_is_rewritten_byte_for_byte():
     path = DATA / "coco-val2014-100" / "instances_val2014_fakesegm100_results.json"
     rles = [item["segmentation"] for item in json.loads(path.read_text())]
     assert len(rles) == 734
@@ -100,7 +96,7 @@ def test_every_real_results_mask_is_rewritten_byte_for_byte(coco):
 
 
 @needs_data
-def test_every_real_video_mask_is_rewritten_byte_for_byte(coco):
+def test_every_real_video_mask_is_rewritten_byte_for_byte():
     video = json.loads((DATA / "sav-example" / "sav_000001_auto.json").read_text())
     n = 0
     for rles in video["masklet"]:
@@ -216,8 +212,8 @@ def test_a_cut_or_changed_string_is_refused_or_has_the_runs_that_it_says(frames,
 
 @settings(max_examples=200)
 @given(stacks(min_n=1))
-def test_strings_alone_are_parsed_to_their_runs_and_written_back(coco, frames):
-    texts = by_pycocotools(coco, frames)
+def test_strings_alone_are_parsed_to_their_runs_and_written_back(frames):
+    texts = by_pycocotools(frames)
     counts, indptr = coco_string.parse(texts, frames.shape[1:])
     expected = [reference.counts_of(frame) for frame in frames]
     found = [counts[a:b].tolist() for a, b in pairwise(indptr)]

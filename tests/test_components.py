@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy import ndimage
 from strategies import PARTED, panes, sieve, silhouettes, stacks, stacks_and_boxes
 
 from compactmask import CompactMask
@@ -80,7 +81,6 @@ def test_components_are_what_a_flood_from_each_first_pixel_finds(frames, connect
 
 @given(parted(), connectivities)
 def test_components_are_numbered_as_scipy_numbers_them(case, connectivity):
-    ndimage = pytest.importorskip("scipy.ndimage")
     mask = CompactMask.from_dense(*case)
     parts, index = mask.connected_components(connectivity)
     structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
@@ -155,7 +155,6 @@ def test_fill_holes_fills_background_that_does_not_reach_the_border(frames):
 @given(parted())
 @example((RINGS, [[0, 0, 8, 8], [1, 1, 8, 8]]))
 def test_fill_holes_equals_scipy_and_repeated_changes_nothing(case):
-    ndimage = pytest.importorskip("scipy.ndimage")
     mask = CompactMask.from_dense(*case)
     filled = mask.fill_holes()
     for ours, frame in zip(filled, mask, strict=True):

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from blocks import pack
 from hypothesis import given, settings
+from scipy import ndimage
 from strategies import stacks
 
 from compactmask._kernels import contour
@@ -44,7 +44,6 @@ def test_rings_enclose_the_mask_and_their_areas_add_up(frames):
 @settings(deadline=None)
 @given(stacks(min_n=1))
 def test_outer_rings_are_8_connected_parts_and_inner_ones_4_connected_holes(frames):
-    ndimage = pytest.importorskip("scipy.ndimage")
     for frame, rings in zip(frames, rings_of(frames), strict=True):
         areas = [signed_area(ring) for ring in rings]
         assert 0 not in areas

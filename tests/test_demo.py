@@ -6,10 +6,6 @@ import pytest
 import compactmask as cm
 from compactmask import _optional, cli, demo
 
-needs_skimage = pytest.mark.skipif(
-    _optional.find("skimage") is None, reason='scikit-image is not installed (extra "demo")'
-)
-
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
@@ -18,7 +14,6 @@ def story(tmp_path_factory):
     return folder, list(demo.run(folder))
 
 
-@needs_skimage
 def test_the_demo_finds_every_coin(story):
     folder, lines = story
     assert "segmented by a watershed: 24 instances, one dense mask each" in lines
@@ -28,7 +23,6 @@ def test_the_demo_finds_every_coin(story):
         assert set(ds.detections["class_id"].tolist()) == {0, 1, 2}
 
 
-@needs_skimage
 def test_the_picture_shows_the_masks_on_the_photograph(story):
     from PIL import Image
 
@@ -42,7 +36,6 @@ def test_the_picture_shows_the_masks_on_the_photograph(story):
     assert (picture[~colored, 0] == photo[~colored]).mean() > 0.99
 
 
-@needs_skimage
 def test_the_table_shows_each_form_smaller_than_the_one_before(story):
     table = [re.findall(r"\d[\d,]*(?= +[\d.]+%$)", line) for line in story[1]]
     sizes = [int(number.replace(",", "")) for found in table for number in found]
@@ -55,7 +48,6 @@ def test_the_table_shows_each_form_smaller_than_the_one_before(story):
     assert file == (story[0] / "coins.h5").stat().st_size
 
 
-@needs_skimage
 def test_the_demo_may_be_run_again(story, tmp_path):
     folder, lines = story
     again = list(demo.run(folder))

@@ -6,6 +6,7 @@ from blocks import boxes_of, frames_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_evenodd import draw
+from skimage import measure
 
 from compactmask._kernels import evenodd
 from compactmask._outlines import laid_out
@@ -48,7 +49,6 @@ def test_whole_and_binary_coordinates_are_exact(case):
 @settings(deadline=None, max_examples=200)
 @given(cases(lambda side: st.floats(-1.5 * side, 2.5 * side), side=40))
 def test_any_polygon_of_one_part_equals_scikit_image(case):
-    measure = pytest.importorskip("skimage.measure")
     polygons, h, w = case
     for parts in polygons:
         part = np.array(parts[0] if parts else []).reshape(-1, 2) + OFF_THE_TIES

@@ -1,5 +1,6 @@
 """Polygons filled as OpenCV does: equal to cv2.fillPoly and cv2.line on every pixel."""
 
+import cv2
 import numpy as np
 import pytest
 from blocks import boxes_of, frames_of
@@ -20,7 +21,6 @@ def pack(polygons, h, w):
 
 
 def by_opencv(parts, h, w):
-    cv2 = pytest.importorskip("cv2")
     union = np.zeros((h, w), bool)
     for part in parts:
         points = np.array(part).astype(np.int32).reshape(-1, 2)

@@ -1,5 +1,6 @@
 """Masks moved, shrunk, scaled and compared: equal to the same done with pixels."""
 
+import cv2
 import numpy as np
 import pytest
 import reference
@@ -78,7 +79,6 @@ def test_resample_takes_each_pixel_from_the_nearest_old_one(case, shape):
 
 @pytest.mark.parametrize(("source", "target"), [(720, 479), (1080, 1081), (3, 1), (1, 7), (9, 9)])
 def test_the_source_of_each_pixel_is_opencvs(source, target):
-    cv2 = pytest.importorskip("cv2")
     line = np.arange(source, dtype=np.float32)[None]
     found = cv2.resize(line, (target, 1), interpolation=cv2.INTER_NEAREST)[0]
     assert nearest_axis(source, target).source.tolist() == found.astype(int).tolist()

@@ -2,6 +2,7 @@
 
 import time
 
+import cv2
 import fresh
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from data import DATA, needs_data
 from hypothesis import example, given
 from hypothesis import strategies as st
 from label_images import DTYPES, images
+from scipy import ndimage
+from skimage import io, measure
 from strategies import clouds, silhouettes, stacks
 
 import compactmask as cm
@@ -115,8 +118,6 @@ def test_grey_colours_that_share_their_memory_are_colours_too():
 @needs_data
 @pytest.mark.parametrize("name", ["mask2d.tif", *(f"dna-{i}.png" for i in range(10))])
 def test_real_nuclei_are_the_regions_that_scikit_image_finds(name):
-    io = pytest.importorskip("skimage.io")
-    measure = pytest.importorskip("skimage.measure")
     labels = io.imread(DATA / "nuclei" / name)
     masks, ids = CompactMask.from_label_image(labels, return_ids=True)
     regions = measure.regionprops(labels)
@@ -127,13 +128,11 @@ def test_real_nuclei_are_the_regions_that_scikit_image_finds(name):
         assert box == [x1, y1, x2 - 1, y2 - 1]
         assert np.array_equal(crop, region.image)
     assert np.array_equal(masks.to_label_image(ids, overlap="error"), labels)
-    cv2 = pytest.importorskip("cv2")
     read = cv2.imread(str(DATA / "nuclei" / name), cv2.IMREAD_UNCHANGED)
     assert CompactMask.from_label_image(read) == masks
 
 
 def test_boxes_are_those_that_scipy_finds():
-    ndimage = pytest.importorskip("scipy.ndimage")
     labels, n = ndimage.label(clouds(np.random.default_rng(5), 200, 300))
     masks, ids = CompactMask.from_label_image(labels, return_ids=True)
     assert ids.tolist() == list(range(1, n + 1))

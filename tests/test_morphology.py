@@ -1,9 +1,11 @@
 """Masks grown, shrunk, opened and closed: equal to NumPy, OpenCV and SciPy, inside the image."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 from strategies import stacks, stacks_and_boxes
 
 from compactmask import CompactMask
@@ -69,7 +71,6 @@ def test_the_erosion_kernel_counts_the_outside_as_false_on_demand(frames, radius
 
 @given(stacks_and_boxes(), radii, st.sampled_from(["square", "cross"]))
 def test_all_four_equal_opencv_at_any_radius(case, radius, element):
-    cv2 = pytest.importorskip("cv2")
     mask = CompactMask.from_dense(*case)
     kernel = footprint(radius, element).astype(np.uint8)
     for ours, operation in (
@@ -86,7 +87,6 @@ def test_all_four_equal_opencv_at_any_radius(case, radius, element):
 
 @given(stacks_and_boxes(max_side=50), st.integers(0, 25), st.sampled_from(ELEMENTS))
 def test_all_four_equal_scipy(case, radius, element):
-    ndimage = pytest.importorskip("scipy.ndimage")
     mask = CompactMask.from_dense(*case)
     kernel = footprint(radius, element)
     for i, frame in enumerate(mask.to_dense()):

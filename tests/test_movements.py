@@ -1,5 +1,6 @@
 """flip, rot90, transpose, pad and window of a CompactMask: equal to NumPy's of the frames."""
 
+import cv2
 import fresh
 import numpy as np
 import pytest
@@ -45,7 +46,6 @@ def test_transpose_is_numpys(frames):
 
 
 def test_flip_and_rotation_are_opencvs():
-    cv2 = pytest.importorskip("cv2")
     rng = np.random.default_rng(3)
     frame = clouds(rng, 60, 91).astype(np.uint8)
     mask = CompactMask.from_dense(frame[None])

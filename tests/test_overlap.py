@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 
+import cv2
 import fresh
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from combs import combs
 from data import DATA, needs_data
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 from strategies import KINDS, boxes, crowds, noise, silhouettes
 from supervision.detection.utils.iou_and_nms import OverlapMetric
 from supervision_versions import is_todays
@@ -70,7 +72,6 @@ def test_ratios_divide_the_intersection_by_the_union_or_by_the_first_mask(case):
 
 @given(pairs_of_sets(), st.data())
 def test_iou_is_that_of_pycocotools_to_the_bit_with_crowds_too(case, data):
-    coco = pytest.importorskip("pycocotools.mask")
     a, b = case
     crowds = data.draw(st.lists(st.integers(0, 1), min_size=len(b), max_size=len(b)))
     if len(a) and len(b):
@@ -111,7 +112,6 @@ def test_overlaps_keep_their_laws(case):
 
 def boundary(frame, ratio):
     """Take the boundary of a mask as the authors of Boundary IoU do."""
-    cv2 = pytest.importorskip("cv2")
     h, w = frame.shape
     iterations = max(1, round(ratio * math.sqrt(h**2 + w**2)))
     padded = cv2.copyMakeBorder(frame.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
@@ -262,7 +262,6 @@ def test_the_baseline_of_the_architecture_counts_the_same():
 
 @needs_data
 def test_overlaps_of_real_results_with_ground_truth_are_those_of_pycocotools():
-    coco = pytest.importorskip("pycocotools.mask")
     folder = DATA / "coco-val2014-100"
     document = json.loads((folder / "instances_val2014_100.json").read_bytes())
     results = json.loads((folder / "instances_val2014_fakesegm100_results.json").read_bytes())

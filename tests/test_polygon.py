@@ -8,6 +8,7 @@ import pytest
 from data import DATA, needs_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 from reference_polygon import counts_of, draw
 
 from compactmask._kernels import coco_string, polygon
@@ -30,7 +31,6 @@ def rasterize(parts, h, w):
 
 def by_pycocotools(parts, h, w):
     """Draw with pycocotools and take the runs out of its string."""
-    coco = pytest.importorskip("pycocotools.mask")
     rle = coco.merge(coco.frPyObjects([xy.tolist() for xy in parts], h, w))
     counts, value, shift = [], 0, 0
     for character in rle["counts"]:

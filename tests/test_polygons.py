@@ -10,6 +10,7 @@ import supervision as sv
 from data import DATA, needs_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 from strategies import stacks
 
 from compactmask import CompactMask
@@ -22,14 +23,12 @@ RULES = ["coco", "fill", "evenodd"]
 
 def by_supervision(polygons, shape):
     """Draw each mask with sv.Detections.from_sam3, through OpenCV."""
-    pytest.importorskip("cv2")
     predictions = [{"masks": parts, "confidence": 0.5} for parts in polygons]
     response = {"prompt_results": [{"prompt_index": 0, "predictions": predictions}]}
     return sv.Detections.from_sam3(response, resolution_wh=shape[::-1]).mask
 
 
 def by_pycocotools(polygons, shape):
-    coco = pytest.importorskip("pycocotools.mask")
     result = []
     for parts in polygons:
         rles = coco.frPyObjects([np.ravel(part).tolist() for part in parts], *shape)
