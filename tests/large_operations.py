@@ -143,4 +143,19 @@ def measure(small, huge):
     assert np.array_equal(huge.crop(-1), small.crop(-1))
 
 
-STEPS = (work_locally, move, compare, reduce, measure)
+def touch_the_far_sides(small, huge):
+    """Work on masks that reach the corner of the huge image as it is done in a small corner."""
+    corner = small.with_offset(120, 120, (SMALL, SMALL))
+    far = corner.with_offset(FAR, FAR, (HUGE, HUGE))
+    assert (corner.bbox_xyxy[:, 2:] == SMALL - 1).any()
+    for name, call in LOCAL.items():
+        if not name.startswith("from_polygons"):
+            assert call(far) == call(corner).with_offset(FAR, FAR, (HUGE, HUGE)), name
+    assert far.window([FAR, FAR, HUGE - 1, HUGE - 1]) == corner
+    assert far.flip("horizontal").flip("vertical").window(
+        [0, 0, SMALL - 1, SMALL - 1]
+    ) == corner.rot90(2)
+    assert far.pad(3).window([FAR + 3, FAR + 3, HUGE + 2, HUGE + 2]) == corner
+
+
+STEPS = (work_locally, move, compare, reduce, measure, touch_the_far_sides)

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import cv2
 import fresh
 import numpy as np
 import pytest
@@ -443,3 +444,25 @@ def test_numpy_computes_with_the_frames_of_masks():
     assert np.array_equal(np.add(array, 1, where=mask, out=np.zeros((1, 3, 3), int)), 2 * array)
     with pytest.raises(TypeError, match="out is a CompactMask, expected an array"):
         np.logical_or(mask, mask, out=mask)
+
+
+OPENCV = {
+    "or": cv2.bitwise_or,
+    "and": cv2.bitwise_and,
+    "minus": cv2.subtract,
+    "xor": cv2.bitwise_xor,
+}
+
+
+@each_operator
+@given(case=pairs())
+def test_operators_are_those_of_opencv(operator, case):
+    (frames, a), (others, b) = case
+    found = OPERATORS[operator][0](a, b)
+    one, other = (
+        np.broadcast_to(part, found.shape).astype(np.uint8) * 255 for part in (frames, others)
+    )
+    for mask, x, y in zip(found, one, other, strict=True):
+        assert np.array_equal(mask, OPENCV[operator](x, y) > 0)
+    for mask, x in zip(~a, a, strict=True):
+        assert np.array_equal(mask, cv2.bitwise_not(x.astype(np.uint8) * 255) > 0)

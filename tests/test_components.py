@@ -283,3 +283,31 @@ def test_bad_numbers_of_threads_are_refused():
     ):
         with pytest.raises(ValueError, match="num_threads is 0, expected 1 at least"):
             call()
+
+
+@given(stacks(max_side=12), connectivities, st.integers(0, 6))
+@example(np.ones((2, 1, 1), bool), 4, 1)
+@example(np.zeros((1, 1, 1), bool), 8, 2)
+@example(np.ones((1, 1, 7), bool), 8, 7)
+@example(np.ones((1, 7, 1), bool), 4, 8)
+def test_masks_of_every_kind_on_images_from_one_pixel_are_taken_apart_as_by_scipy(
+    frames, connectivity, least
+):
+    mask = CompactMask.from_dense(frames, image_shape=frames.shape[1:])
+    structure = np.ones((3, 3)) if connectivity == 8 else None
+    parts, index = mask.connected_components(connectivity)
+    found, kept, largest = [], np.zeros_like(frames), np.zeros_like(frames)
+    for i, frame in enumerate(frames):
+        labels, n = ndimage.label(frame, structure)
+        of_frame = [labels == k for k in range(1, n + 1)]
+        found += [(i, part) for part in of_frame]
+        for part in of_frame:
+            kept[i] |= part & (part.sum() >= least)
+        if of_frame:
+            largest[i] = max(of_frame, key=np.sum)
+    assert index.tolist() == [i for i, _ in found]
+    assert all(np.array_equal(a, b) for a, (_, b) in zip(parts, found, strict=True))
+    assert mask.remove_small(least, connectivity) == kept
+    assert mask.largest_component(connectivity) == largest
+    holes = [ndimage.binary_fill_holes(frame) for frame in frames]
+    assert mask.fill_holes() == np.array(holes, bool).reshape(frames.shape)

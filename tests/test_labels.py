@@ -313,3 +313,15 @@ def test_ids_and_orders_are_copied_before_they_are_checked():
     order = np.arange(3)
     assert not np.shares_memory(occlusion._permutation(order, 3), order)
     assert cm.occlude(masks, order).area.tolist() == [0, 0, 4]
+
+
+def test_colours_stand_for_the_ids_that_numpy_computes():
+    rng = np.random.default_rng(2)
+    palette = rng.integers(0, 256, (30, 3)).astype(np.uint8)
+    palette[0] = 0
+    colours = palette[rng.integers(0, 30, (40, 60))]
+    red, green, blue = colours.astype(np.int64).transpose(2, 0, 1)
+    expected = red + 256 * green + 65536 * blue
+    masks, ids = CompactMask.from_panoptic(colours, return_ids=True)
+    assert ids.tolist() == sorted(set(expected.ravel().tolist()) - {0})
+    assert masks == np.array([expected == i for i in ids])

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from strategies import clouds, silhouettes, stacks, stacks_and_boxes
 
 from compactmask import CompactMask
+from compactmask._kernels import geometry
+from compactmask._nearest import nearest_axis
 from compactmask.errors import InvalidMaskError, ShapeMismatchError
 
 side = st.integers(0, 9)
@@ -241,3 +243,24 @@ def test_offsets_may_be_floats_without_a_fraction():
     expected = mask.with_offset(2, -1, (9, 9))
     assert mask.with_offset(2.0, np.float32(-1), (9, 9)) == expected
     assert mask.with_offset(np.int8(2), np.uint8(3), (9, 9)) == mask.with_offset(2, 3, (9, 9))
+
+
+@given(stacks(min_n=1), st.tuples(*4 * [st.integers(0, 9)]))
+def test_pad_is_opencvs_border_and_window_undoes_it(frames, sides):
+    top, bottom, left, right = sides
+    mask = CompactMask.from_dense(frames)
+    padded = mask.pad(((top, bottom), (left, right)))
+    for found, frame in zip(padded, frames, strict=True):
+        wanted = cv2.copyMakeBorder(frame.astype(np.uint8), *sides, cv2.BORDER_CONSTANT, value=0)
+        assert np.array_equal(found, wanted)
+    h, w = frames.shape[1:]
+    assert padded.window([left, top, left + w - 1, top + h - 1]) == mask
+
+
+@given(stacks(min_n=1))
+def test_a_resize_to_the_same_size_changes_nothing(frames):
+    mask = CompactMask.from_dense(frames)
+    assert mask.resize(mask.image_shape) == mask
+    rows, columns = (nearest_axis(side, side) for side in mask.image_shape)
+    same = geometry.resample(mask._packed, rows.first, columns.first, columns.source)
+    assert bytes(same) == bytes(mask._packed)
