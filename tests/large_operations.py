@@ -1,10 +1,10 @@
-"""Every operation on small masks at two places of a huge image, against one small image of them.
+"""Every operation on small masks at places of a huge image, against one small image of them.
 
-`near` and `far` are places of the small image in the huge one; masks lie well inside of it.
+At two of the places masks lie well inside; at its four corners they touch one or two sides.
 """
 
 import numpy as np
-from strategies import noise, panes, silhouettes
+from strategies import noise, panes, sieve, silhouettes
 
 import compactmask as cm
 from compactmask import CompactMask
@@ -24,6 +24,23 @@ def small_masks():
         frame[y : y + h, x : x + w] = (silhouettes, panes, noise)[i % 3](rng, h, w)
         frame[150, 150] = True
     return CompactMask.from_dense(frames)
+
+
+def corners():
+    """Give masks at one or two sides of a small image, and the place of that in the huge one."""
+    rng = np.random.default_rng(6)
+    frames = np.zeros((N, SMALL, SMALL), bool)
+    for i, frame in enumerate(frames):
+        h, w = rng.integers(20, 100, 2)
+        y, x = SMALL - h - (i % 5 == 3), SMALL - w - (i % 5 == 4)
+        frame[y : y + h, x : x + w] = (silhouettes, panes, noise, sieve)[i % 4](rng, h, w)
+        frame[y + h - 1, x + w - 1] = True
+    frames[0], frames[0, -1, -1] = False, True
+    frames[1], frames[1, -100:, -1] = False, True
+    frames[2], frames[2, -1, -100:] = False, True
+    for x, y in ((0, 0), (0, FAR), (FAR, 0), (FAR, FAR)):
+        turned = frames[:, :: 1 if y else -1, :: 1 if x else -1]
+        yield CompactMask.from_dense(turned), [(x, y)]
 
 
 def moved(mask, places, side):
@@ -86,14 +103,17 @@ def turned(mask):
     return np.arange(len(mask)).reshape(-1, N)[:, ::-1].ravel()
 
 
-def work_locally(small, huge):
+def work_locally(small, huge, places=PLACES):
     for name, call in LOCAL.items():
-        assert call(huge) == moved(call(small), PLACES, HUGE), name
+        assert call(huge) == moved(call(small), places, HUGE), name
+
+
+def mirror(small, huge, places=PLACES):
+    for name, (call, place) in MOVEMENTS.items():
+        assert call(huge) == moved(call(small), [place(*xy) for xy in places], HUGE), name
 
 
 def move(small, huge):
-    for name, (call, place) in MOVEMENTS.items():
-        assert call(huge) == moved(call(small), [place(*xy) for xy in PLACES], HUGE), name
     shifted = [(x + 5, y + 7) for x, y in PLACES]
     assert huge.pad(((7, 3), (5, 5))) == moved(small, shifted, HUGE + 10)
     assert huge.with_offset(5, 7, (HUGE + 10,) * 2) == moved(small, shifted, HUGE + 10)
@@ -143,19 +163,22 @@ def measure(small, huge):
     assert np.array_equal(huge.crop(-1), small.crop(-1))
 
 
-def touch_the_far_sides(small, huge):
-    """Work on masks that reach the corner of the huge image as it is done in a small corner."""
-    corner = small.with_offset(120, 120, (SMALL, SMALL))
-    far = corner.with_offset(FAR, FAR, (HUGE, HUGE))
-    assert (corner.bbox_xyxy[:, 2:] == SMALL - 1).any()
-    for name, call in LOCAL.items():
-        if not name.startswith("from_polygons"):
-            assert call(far) == call(corner).with_offset(FAR, FAR, (HUGE, HUGE)), name
-    assert far.window([FAR, FAR, HUGE - 1, HUGE - 1]) == corner
-    assert far.flip("horizontal").flip("vertical").window(
-        [0, 0, SMALL - 1, SMALL - 1]
-    ) == corner.rot90(2)
-    assert far.pad(3).window([FAR + 3, FAR + 3, HUGE + 2, HUGE + 2]) == corner
+STEPS = (work_locally, mirror, move, compare, reduce, measure)
 
 
-STEPS = (work_locally, move, compare, reduce, measure, touch_the_far_sides)
+def work_in_corners():
+    for small, places in corners():
+        (x, y), huge = places[0], moved(small, places, HUGE)
+        work_locally(small, huge, places)
+        mirror(small, huge, places)
+        assert ~(~huge).erode(6, "disk") == moved(~(~small).erode(6, "disk"), places, HUGE)
+        assert ~(~huge).fill_holes() == moved(~(~small).fill_holes(), places, HUGE)
+        assert huge.window([x, y, x + SMALL - 1, y + SMALL - 1]) == small
+        around = np.array([-9, -8, SMALL + 7, SMALL + 6])
+        assert huge.window(around + np.tile(places[0], 2)) == small.window(around)
+        assert huge.pad(((7, 3), (5, 5))) == moved(small, [(x + 5, y + 7)], HUGE + 10)
+        tenth = moved(small.resize((30, 30)), [(x // 10, y // 10)], HUGE // 10)
+        assert huge.resize((HUGE // 10,) * 2) == tenth
+        assert np.array_equal(
+            cm.boundary_iou(huge, huge, 1e-4), cm.boundary_iou(small, small, 1e-2)
+        )

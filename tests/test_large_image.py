@@ -77,3 +77,13 @@ for step in large_operations.STEPS:
     step(small, huge)
 """
     assert fresh.peak_growth(set_up, work) < 30e6  # a frame of bits would be 112e6
+
+
+def test_masks_at_the_sides_of_a_30000_x_30000_image_need_little_memory():
+    set_up = """
+import large_operations
+"""
+    work = """
+large_operations.work_in_corners()
+"""
+    assert fresh.peak_growth(set_up, work) < 30e6  # a frame of bits would be 112e6
