@@ -466,3 +466,14 @@ def test_operators_are_those_of_opencv(operator, case):
         assert np.array_equal(mask, OPENCV[operator](x, y) > 0)
     for mask, x in zip(~a, a, strict=True):
         assert np.array_equal(mask, cv2.bitwise_not(x.astype(np.uint8) * 255) > 0)
+
+
+@pytest.mark.parametrize("operator", ["or", "and"])
+@given(case=pairs())
+def test_operators_are_those_of_pycocotools(operator, case):
+    found = OPERATORS[operator][0](case[0][1], case[1][1]).to_coco_rle()
+    frames = np.broadcast_arrays(case[0][0], case[1][0])
+    for one, *pair in zip(found, *frames, strict=True):
+        rles = [coco.encode(np.asfortranarray(frame, np.uint8)) for frame in pair]
+        merged = coco.merge(rles, intersect=operator == "and")
+        assert one["counts"].encode() == merged["counts"]

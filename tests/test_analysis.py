@@ -1,5 +1,6 @@
 """Where masks lie: their middle, and points in them."""
 
+import cv2
 import fresh
 import numpy as np
 import pytest
@@ -58,6 +59,17 @@ def test_contains_looks_up_the_pixel_that_a_point_lies_in(case, n_points, seed, 
     assert found.dtype == np.bool_
     assert np.array_equal(found, expected)
     assert np.array_equal(mask.contains(points, num_threads=3), found)
+
+
+@given(stacks(), st.integers(0, 2**32 - 1))
+def test_contains_looks_up_what_opencv_looks_up(frames, seed):
+    h, w = frames.shape[1:]
+    points = np.random.default_rng(seed).uniform(-0.3, 1.3, (50, 2)) * (w, h)
+    x, y = np.floor(points).astype(np.float32).T
+    found = CompactMask.from_dense(frames).contains(points)
+    for row, frame in zip(found, frames.astype(np.uint8), strict=True):
+        looked_up = cv2.remap(frame, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        assert np.array_equal(row, looked_up.ravel() > 0)
 
 
 @given(stacks(max_side=30))

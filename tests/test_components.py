@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import ndimage
-from strategies import PARTED, panes, sieve, silhouettes, stacks, stacks_and_boxes
+from strategies import KINDS, PARTED, panes, sieve, silhouettes, stacks, stacks_and_boxes
 
 from compactmask import CompactMask
 
@@ -162,6 +162,26 @@ def test_fill_holes_equals_scipy_and_repeated_changes_nothing(case):
     assert filled.fill_holes() == filled
     assert np.array_equal(filled.bbox_xyxy, filled.repack().bbox_xyxy)
     assert mask.fill_holes(num_threads=3) == filled
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@given(data=st.data(), connectivity=connectivities, min_area=st.integers(0, 12))
+def test_masks_of_every_kind_and_size_come_apart_as_scipy_takes_them(
+    kind, data, connectivity, min_area
+):
+    mask = CompactMask.from_dense(*data.draw(stacks_and_boxes(3, 30, 1, kinds=[kind])))
+    parts, index = mask.connected_components(connectivity)
+    largest = mask.largest_component(connectivity)
+    kept = mask.remove_small(min_area, connectivity)
+    filled = mask.fill_holes()
+    structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
+    for i, frame in enumerate(mask):
+        labels, n = ndimage.label(frame, structure)
+        area = np.bincount(labels.ravel(), minlength=2)[1:]
+        assert parts[index == i] == (labels == np.arange(1, n + 1)[:, None, None])
+        assert np.array_equal(largest[i], labels == 1 + area.argmax())
+        assert np.array_equal(kept[i], np.isin(labels, 1 + np.flatnonzero(area >= min_area)))
+        assert np.array_equal(filled[i], ndimage.binary_fill_holes(frame))
 
 
 def test_components_are_ordered_by_row_before_column():

@@ -77,6 +77,12 @@ def test_resample_takes_each_pixel_from_the_nearest_old_one(case, shape):
             assert new[2:] == [1, 1]
 
 
+@given(stacks_and_boxes(min_n=1))
+def test_resample_to_the_same_shape_changes_nothing(case):
+    block = pack_in(*case)
+    assert resample(block, block.image_shape) == block
+
+
 @pytest.mark.parametrize(("source", "target"), [(720, 479), (1080, 1081), (3, 1), (1, 7), (9, 9)])
 def test_the_source_of_each_pixel_is_opencvs(source, target):
     line = np.arange(source, dtype=np.float32)[None]
