@@ -125,7 +125,6 @@ OF_PIXELS = {
     "from_coco_rle of counts": lambda it: CompactMask.from_coco_rle(it.counts),
     "from_dense": lambda it: CompactMask.from_dense(it.frames),
     "from_label_image": lambda it: CompactMask.from_label_image(it.labels),
-    "merge": lambda it: CompactMask.merge([it.mask] * 9),
     "to_dense": lambda it: it.some.to_dense(it.out),
     "to_coco_rle of counts": lambda it: it.mask.to_coco_rle(compressed=False),
 }
