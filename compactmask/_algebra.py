@@ -61,11 +61,13 @@ class Algebra(StoredMask):
         return getattr(ufunc, method)(*frames, **options)
 
     def __array_function__(
-        self, function: Callable[..., Any], types: Any, args: Any, options: Any
+        self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        if isinstance(options.get("out"), Algebra):
-            raise TypeError("out is a CompactMask, expected an array")
-        return function(*_as_frames(args), **_as_frames(options))
+        # it takes what has a transpose for an array; other functions do as with supervision's class
+        if function is np.moveaxis:
+            args, options = (np.asarray(self), *args[1:]), {**options}
+            options.pop("a", None)
+        return function.__wrapped__(*args, **options)
 
     def __or__(self: Self, other: sv.CompactMask) -> Self:
         """Unite pairs of masks.
@@ -283,17 +285,6 @@ class Algebra(StoredMask):
         if len(self) == 0:
             raise ShapeMismatchError("intersection of 0 masks, expected 1 at least")
         return self._wrap(_reduce(boolean.common, self._packed, num_threads))
-
-
-def _as_frames(value: Any) -> Any:
-    """Put frames where masks are among the arguments of a NumPy function."""
-    if isinstance(value, Algebra):
-        return np.asarray(value)
-    if type(value) in (list, tuple):
-        return type(value)(map(_as_frames, value))
-    if type(value) is dict:
-        return {key: _as_frames(one) for key, one in value.items()}
-    return value
 
 
 def _reduce(kernel: Callable[[bytes], bytes], masks: Packed, num_threads: int) -> Packed:

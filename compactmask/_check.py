@@ -312,8 +312,8 @@ def integer(value: Any, name: str) -> int:
 
 def pixels(value: Any, name: str) -> int:
     """Return a number of pixels, which may come as a float."""
-    if not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} is {value!r}, expected a whole number")
+    if not isinstance(value, (float, np.floating)):
+        return integer(value, name)
     if value != value // 1:
         raise InvalidMaskError(f"{name} is {value}, expected a whole number")
     return int(value)
@@ -353,7 +353,7 @@ def pixels_of(points: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]
     """
     found = _array(points, "points")
     if found.dtype == object and all(isinstance(value, int) for value in found.flat):
-        found = found.astype(np.float64)  # integers beyond 64 bits
+        found = found.clip(-(2**63), 2**63).astype(np.float64)
     if found.size == 0 and found.ndim < 2:
         found = found.reshape(0, 2)
     if found.ndim != 2 or found.shape[1] != 2:

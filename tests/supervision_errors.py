@@ -75,6 +75,7 @@ ERRORS = [
     Error("move_masks", ALL, "not 'slice'", "it takes arrays"),
     Error("mask_to_xyxy", ALL, "no attribute 'size'", "it takes arrays", since=(0, 30)),
     Error("resize_masks", ALL, "setting an array element", "it takes arrays"),
+    Error("np.sum", ALL, "unexpected keyword argument 'out'", "masks.sum has no out"),
     # ------------------------------------------------------------- what older releases cannot do
     Error(
         "Detections[numpy int]",

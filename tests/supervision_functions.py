@@ -140,6 +140,7 @@ row(
         np.equal(s.masks, True),
     ],
 )
+row("np.sum", lambda s: np.sum(s.masks, axis=(1, 2)))
 row("masks.sum", lambda s: [s.masks.sum(axis=axis) for axis in (None, 0, (1, 2), (0, 1, 2))])
 row(
     "len, shape, dtype, area",

@@ -532,16 +532,31 @@ def test_frames_of_one_column_or_row_are_read_in_any_layout(dtype, shape):
             assert found != ~frames
 
 
-def test_numpy_functions_work_on_the_frames(mask):
+def test_numpy_functions_do_as_with_supervisions_class(mask):
     assert np.array_equal(np.moveaxis(mask, 0, -1), np.moveaxis(FRAMES, 0, -1))
+    assert np.array_equal(
+        np.moveaxis(a=mask, source=[0], destination=[2]), np.moveaxis(FRAMES, 0, 2)
+    )
     assert np.array_equal(np.concatenate([mask, FRAMES]), np.concatenate([FRAMES, FRAMES]))
     assert np.array_equal(np.stack([mask, mask], axis=1), np.stack([FRAMES, FRAMES], axis=1))
     assert np.array_equal(np.where(mask, 2, 3), np.where(FRAMES, 2, 3))
     assert np.array_equal(np.any(mask, axis=(1, 2)), FRAMES.any((1, 2)))
-    assert np.array_equal(np.sum(mask, axis=0), FRAMES.sum(0))  # supervision's class has an error
+    assert np.array_equal(np.transpose(mask), FRAMES.T)
     assert np.array_equal(np.einsum("nhw->n", mask, dtype=int), mask.area)
-    with pytest.raises(TypeError, match="out is a CompactMask, expected an array"):
-        np.concatenate([FRAMES], out=mask)
+    for write in (
+        lambda one: np.copyto(one, FRAMES),
+        lambda one: np.concatenate([FRAMES], out=one),
+        lambda one: np.put(one, [0], [1]),
+        lambda one: np.sum(one),
+    ):
+        for one in (mask, mask.to_supervision()):
+            with pytest.raises(TypeError):
+                write(one)
+
+
+def test_numpy_asks_a_set_for_its_shape_and_not_for_frames():
+    huge = CompactMask.from_dense(np.ones((3, 2, 2), bool)).with_offset(0, 0, (2**20, 2**20))
+    assert np.shape(huge) == (3, 2**20, 2**20)
 
 
 def test_sizes_of_rles_may_be_arrays():

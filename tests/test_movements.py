@@ -203,7 +203,7 @@ def test_a_class_of_its_own_stays_itself():
         (lambda m: m.flip(0), ValueError, "direction is 0, expected 'horizontal' or 'vertical'"),
         (lambda m: m.rot90(1.5), TypeError, r"k is 1.5, expected an integer"),
         (lambda m: m.flip("vertical", num_threads=None), TypeError, "num_threads is None, expec"),
-        (lambda m: m.with_offset("1", 0, (9, 9)), TypeError, "dx is '1', expected a whole number"),
+        (lambda m: m.with_offset("1", 0, (9, 9)), TypeError, "dx is '1', expected an integer"),
         (lambda m: m.with_offset(0, 1.5, (9, 9)), InvalidMaskError, r"dy is 1.5, expected a whol"),
         (lambda m: m.with_offset(np.nan, 0, (9, 9)), InvalidMaskError, "dx is nan, expected a wh"),
         (lambda m: m.with_offset(0, np.inf, (9, 9)), InvalidMaskError, "dy is inf, expected a wh"),
