@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compactmask.formats.convert import open as open
     from compactmask.formats.hdf5 import create as create
     from compactmask.formats.hdf5 import load as load
+    from compactmask.formats.hdf5 import repack as repack
     from compactmask.formats.hdf5 import save as save
     from compactmask.mask import CompactMask as CompactMask
     from compactmask.occlusion import occlude as occlude
@@ -41,6 +42,7 @@ _HOMES = {
     "mask_nms": "compactmask.ops",
     "occlude": "compactmask.occlusion",
     "open": "compactmask.formats.convert",
+    "repack": "compactmask.formats.hdf5",
     "save": "compactmask.formats.hdf5",
     "uninstall": "compactmask._install",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "mask_nms",
     "occlude",
     "open",
+    "repack",
     "save",
     "uninstall",
 ]

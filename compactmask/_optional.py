@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-EXTRAS = {"skimage": "demo"}
+EXTRAS = {"hdf5plugin": "zstd", "skimage": "demo", "zstandard": "zstd"}
 
 
 def find(name: str) -> Any | None:

@@ -1,4 +1,4 @@
-"""The command line: ``compactmask convert``, ``info`` and ``demo``."""
+"""The command line: ``compactmask convert``, ``repack``, ``info`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from compactmask import __version__
 from compactmask.errors import CompactMaskError
+
+if TYPE_CHECKING:
+    from compactmask.formats.report import Report
 
 OK, FAILED, INTERRUPTED, CUT_OFF = 0, 1, 130, 141
 
@@ -67,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("dst", metavar="DST", help="the HDF5 file to write")
     convert.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
     convert.add_argument(
-        "--compression", choices=["gzip"], help="compress the masks too: smaller, slower to read"
+        "--compression",
+        choices=["gzip", "zstd"],
+        help="compress the masks too: smaller, slower to read",
     )
     convert.add_argument(
         "--on-error",
@@ -76,6 +82,22 @@ def _parser() -> argparse.ArgumentParser:
         help="a bad annotation ends it (default), is left out, or is left out and listed",
     )
     convert.set_defaults(run=_convert)
+
+    repack = commands.add_parser(
+        "repack",
+        help="write an HDF5 file anew, without what was deleted or left behind",
+        description="Write the last commit of an HDF5 file as a new, complete one.",
+    )
+    repack.add_argument("src", metavar="SRC", help="an HDF5 file, which may have a writer")
+    repack.add_argument("dst", metavar="DST", help="the HDF5 file to write")
+    repack.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    repack.add_argument(
+        "--compression",
+        choices=["same", "none", "gzip", "zstd"],
+        default="same",
+        help="of the masks (default: same as SRC)",
+    )
+    repack.set_defaults(run=_repack)
 
     info = commands.add_parser("info", help="what a file holds, and what its masks would take")
     info.add_argument("file", metavar="FILE", help="COCO JSON or HDF5, told by content")
@@ -104,9 +126,27 @@ def _convert(arguments: argparse.Namespace) -> None:
         )
     for error in report.errors:
         _tell(_line(error))
+    _tell_report(arguments.dst, report)
+
+
+def _repack(arguments: argparse.Namespace) -> None:
+    from compactmask.formats.hdf5.repacking import repack
+
+    with _progress_bar() as progress:
+        report = repack(
+            arguments.src,
+            arguments.dst,
+            overwrite=arguments.overwrite,
+            compression=None if arguments.compression == "none" else arguments.compression,
+            progress=progress,
+        )
+    _tell_report(arguments.dst, report)
+
+
+def _tell_report(dst: str, report: Report) -> None:
     skipped = f" ({report.skipped:,} skipped)" if report.skipped else ""
     print(
-        f"{arguments.dst}: {report.images:,} images, {report.instances:,} instances{skipped}, "
+        f"{dst}: {report.images:,} images, {report.instances:,} instances{skipped}, "
         f"{report.bytes_in:,} bytes in, {report.bytes_out:,} bytes out, "
         f"ratio {report.bytes_out / report.bytes_in:.3f}, {report.seconds:.1f} s"
     )

@@ -26,3 +26,7 @@ class UnsupportedVersionError(FormatError):
 
 class CorruptFileError(FormatError):
     """A file is damaged, unfinished or contradicts itself."""
+
+
+class BusyError(CompactMaskError):
+    """A file is in use: another writer has it, or it changed whenever it was read."""

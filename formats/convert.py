@@ -9,7 +9,6 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +16,7 @@ from compactmask.errors import CompactMaskError, FormatError
 
 from . import partial
 from .dataset import SegmentationDataset
+from .report import Report
 
 if TYPE_CHECKING:
     from .hdf5 import Writer
@@ -25,26 +25,6 @@ PathLike = str | os.PathLike[str]
 OnError = Literal["raise", "skip", "collect"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a conversion did."""
-
-    images: int
-    """Images written."""
-    instances: int
-    """Instances written."""
-    skipped: int
-    """Instances left out because they could not be read."""
-    errors: list[CompactMaskError]
-    """Why, with ``on_error="collect"``."""
-    bytes_in: int
-    """Size of the source file."""
-    bytes_out: int
-    """Size of the file written."""
-    seconds: float
-    """How long it took."""
 
 
 def open(path: PathLike) -> SegmentationDataset:
@@ -85,7 +65,7 @@ def convert(
     src: PathLike,
     dst: PathLike,
     overwrite: bool = False,
-    compression: Literal["gzip"] | None = None,
+    compression: Literal["gzip", "zstd"] | None = None,
     on_error: OnError = "raise",
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -104,8 +84,8 @@ def convert(
         The file to write; a symbolic link is followed.
     overwrite : bool
         Whether an existing ``dst`` is replaced.
-    compression : str, optional
-        "gzip" to compress the packed masks too.
+    compression : {"gzip", "zstd"}, optional
+        Compress the packed masks too; "zstd" needs the extra of that name.
     on_error : {"raise", "skip", "collect"}
         What a bad annotation does: end the conversion, or be left out and counted, or be left
         out and its error kept in the report. An image that cannot be read or written as a whole
@@ -138,7 +118,7 @@ def convert(
     >>> report.images, report.instances, report.skipped
     (1, 1, 0)
     """
-    from .hdf5 import create
+    from .hdf5.writer import create_sealed
 
     if on_error not in ("raise", "skip", "collect"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
@@ -149,19 +129,17 @@ def convert(
     bytes_in = os.path.getsize(src)
     with _open(src, faults) as ds:
         _check_metadata(ds)
-        temporary = partial.beside(place)
+        out = create_sealed(place, compression, replace=overwrite)
         try:
-            with create(temporary, mode="x", classes=ds.classes, compression=compression) as out:
-                out.metadata.update(ds.metadata)
-                images, instances = _copy(ds, out, faults, progress)
+            out.classes = ds.classes
+            out.metadata.update(ds.metadata)
+            images, instances = _copy(ds, out, faults, progress)
             if images == 0 and faults is not None and faults.first is not None:
                 raise faults.first
-            bytes_out = os.path.getsize(temporary)
-            partial.put_in_place(temporary, place, overwrite)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+            out.close()
+        finally:
+            out.abandon()
+    bytes_out = os.path.getsize(place)
     return Report(
         images=images,
         instances=instances,

@@ -7,12 +7,15 @@ them. It keeps no Python object per image or instance, and what reads a crop loa
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
+
+from compactmask.errors import CompactMaskError
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -65,6 +68,21 @@ class Instance(NamedTuple):
     """``(x, y)`` of the crop's top left pixel in the image."""
     crop: BoolMask
     """``(h, w)`` pixels."""
+
+
+class Record(NamedTuple):
+    """One image of a dataset that is followed."""
+
+    image: int
+    """Its position when it arrived; images that are deleted later move those behind them."""
+    id: int
+    """Its id."""
+    file_name: str
+    """Its file name; "" where it has none."""
+    image_shape: tuple[int, int]
+    """``(H, W)``; zeros where it is not known."""
+    detections: Detections
+    """As ``ds[image]`` gives them."""
 
 
 class Source(Protocol):
@@ -133,6 +151,18 @@ class Source(Protocol):
 
     def crops(self, ks: list[int]) -> list[BoolMask]:
         """Read the crops of several instances, in the given order."""
+
+    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
+        """Give the id, file name ("" where there is none) and ``(H, W)`` of image ``i``."""
+
+    def place(self, i: int) -> int:
+        """Give the place in the file of image ``i``, or its end for ``n_images``.
+
+        Places count all images that were ever appended: deletions do not move them.
+        """
+
+    def since(self, place: int) -> range:
+        """Give the positions of the images from a place of the file on."""
 
     def refresh(self) -> None:
         """Look at the file again and show what was added to it."""
@@ -303,8 +333,76 @@ class SegmentationDataset:
         return self._source.instance(_position(index, self._source.n_detections, "instance"))
 
     def refresh(self) -> None:
-        """Look at the file again and show what was added to it since it was opened."""
+        """Look at the file again and show what was committed since it was opened.
+
+        Masks that were given out before stay valid. Where nothing has changed it costs some
+        system calls; where there are new records in the log, only these are read.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where the file is not there any more.
+        BusyError
+            Where the file changed whenever it was looked at, for many seconds.
+        """
         self._source.refresh()
+
+    def follow(
+        self, start: int | None = None, timeout: float | None = None, poll: float = 0.05
+    ) -> Iterator[Record]:
+        """Give images as they are committed, by this or any other process.
+
+        Parameters
+        ----------
+        start : int, optional
+            Give the images from this position on first. By default only those that this dataset
+            does not show yet.
+        timeout : float, optional
+            End after so many seconds without a new image; never by default.
+        poll : float
+            Seconds between two looks at the file.
+
+        Yields
+        ------
+        Record
+            A named tuple (image, id, file_name, image_shape, detections).
+
+        Raises
+        ------
+        CompactMaskError
+            Where a file with fewer images has taken the place of this one.
+
+        Examples
+        --------
+        >>> import supervision as sv, compactmask as cm
+        >>> path = getfixture("tmp_path") / "run.h5"
+        >>> with cm.create(path) as out, cm.open(path) as ds:
+        ...     out.append(sv.Detections.empty(), file_name="a.jpg")
+        ...     for record in ds.follow(timeout=0):
+        ...         print(record.image, record.file_name, len(record.detections))
+        0 a.jpg 0
+        """
+        source = self._source
+        if start is not None and not 0 <= start <= source.n_images:
+            raise IndexError(f"start {start} is out of range: there are {source.n_images} images")
+        place = source.place(source.n_images if start is None else start)
+        last = time.monotonic()
+        while True:
+            self.refresh()
+            end = source.place(source.n_images)
+            if end < place:
+                raise CompactMaskError(
+                    f"{self.path}: {end} images, there were {place}: "
+                    "another file has taken its place while it was followed"
+                )
+            for i in source.since(place):
+                yield Record(i, *source.image(i), self._detections(i))
+            if end > place:
+                place, last = end, time.monotonic()
+            elif timeout is not None and time.monotonic() - last >= timeout:
+                return
+            else:
+                time.sleep(poll)
 
     def close(self) -> None:
         """Let go of the file. Masks that were given out stay valid."""

@@ -10,6 +10,8 @@ import stat
 
 from compactmask.errors import FormatError
 
+from . import disk
+
 
 def resolve(path: str | os.PathLike[str]) -> str:
     """Give the real path of a file to write: symbolic links are followed, not replaced.
@@ -74,34 +76,28 @@ def put_in_place(temporary: str, path: str, overwrite: bool) -> None:
     FileExistsError
         Where a file is there and must stay; ``temporary`` is kept.
     """
-    sync(temporary)
-    if overwrite:
-        os.replace(temporary, path)
-    else:
-        _link(temporary, path)
-    if os.name != "nt":  # Windows opens no folders.
-        sync(os.path.dirname(path))
-
-
-def sync(path: str) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    fd = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    fd = disk.open_to_write(temporary)
     try:
-        os.fsync(fd)
+        disk.sync(fd)
     finally:
         os.close(fd)
+    if overwrite:
+        disk.replace(temporary, path)
+    else:
+        _link(temporary, path)
+    disk.sync_folder(path)
 
 
 def _link(temporary: str, path: str) -> None:
     """Rename without replacing; where the file system has no links, look before."""
     try:
-        os.link(temporary, path)
+        disk.link(temporary, path)
     except FileExistsError:
         raise FileExistsError(errno.EEXIST, "it was made meanwhile", path) from None
     except OSError:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, "it was made meanwhile", path) from None
-        os.rename(temporary, path)
+        disk.replace(temporary, path)
     else:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            disk.remove(temporary)

@@ -23,7 +23,7 @@ from compactmask.errors import (
     UnsupportedVersionError,
 )
 from compactmask.formats import partial
-from compactmask.formats.hdf5 import output, schema, writer
+from compactmask.formats.hdf5 import schema, writer
 
 
 @pytest.fixture

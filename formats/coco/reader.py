@@ -130,6 +130,21 @@ class CocoSource:
         """Columns of the images."""
         return self._open.images
 
+    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
+        """Give the id, file name and shape of image ``i``."""
+        images = self._open.images
+        name = images["file_name"][i] if "file_name" in images else ""
+        height, width = self._open.shapes[i]
+        return int(images["id"][i]), str(name), (int(height), int(width))
+
+    def place(self, i: int) -> int:
+        """Give the place of image ``i``, which is its position."""
+        return i
+
+    def since(self, place: int) -> range:
+        """Give the positions from a place on."""
+        return range(place, self.n_images)
+
     @property
     def detections(self) -> Columns:
         """Columns of the annotations; those of the masks turn all segmentations to masks."""

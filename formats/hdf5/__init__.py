@@ -17,15 +17,18 @@ from .source import Hdf5Source
 if TYPE_CHECKING:
     from supervision import Detections
 
+    from .repacking import repack
     from .writer import Mode, Writer, create
 
-__all__ = ["Mode", "Writer", "create", "load", "open", "save"]
+__all__ = ["Mode", "Writer", "create", "load", "open", "repack", "save"]
+
+_HOMES = {"Mode": ".writer", "Writer": ".writer", "create": ".writer", "repack": ".repacking"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("Mode", "Writer", "create"):
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".writer", __name__), name)
+    return getattr(import_module(_HOMES[name], __name__), name)
 
 
 def open(path: str | os.PathLike[str]) -> SegmentationDataset:
@@ -83,15 +86,14 @@ def save(
     >>> cm.load(path).mask == mask
     True
     """
-    from .writer import create
+    from .writer import create_sealed
 
-    out = create(path, "w")
+    out = create_sealed(path, replace=True)
     try:
         out.append(detections, image_shape=image_shape)
         out.close()
-    except BaseException:
+    finally:
         out.abandon()
-        raise
 
 
 def load(path: str | os.PathLike[str]) -> Detections:

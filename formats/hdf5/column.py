@@ -69,7 +69,7 @@ class Column:
         The least and the largest value that may stand there.
     """
 
-    __slots__ = ("_cache", "_handle", "_limits", "dtype", "extent")
+    __slots__ = ("_cache", "_handle", "_limits", "chunk_rows", "dtype", "extent")
 
     def __init__(
         self,
@@ -80,6 +80,8 @@ class Column:
         limits: tuple[int, int] | None = None,
     ) -> None:
         self.extent = extent
+        self.chunk_rows: Final = extent.step
+        """Rows that are read together."""
         self._handle = handle
         self._cache = cache
         self._limits = (0, 1) if extent.is_bool else limits
@@ -98,16 +100,11 @@ class Column:
         """Shape of one row."""
         return self.extent.shape[1:]
 
-    @property
-    def chunk_rows(self) -> int:
-        """Rows that are read together."""
-        return self.extent.chunk_rows
-
     def rows(self, start: int, stop: int) -> Array:
         """Read rows ``start`` to ``stop``; a read-only view where one chunk has them all."""
         if stop <= start:
             return self.empty()
-        step = self.extent.chunk_rows
+        step = self.chunk_rows
         first = start // step
         if stop <= (first + 1) * step:
             return self.chunk(first)[start - first * step : stop - first * step]
@@ -128,7 +125,7 @@ class Column:
 
     def value(self, row: int) -> Any:
         """Read one row as a Python number."""
-        number, rest = divmod(row, self.extent.chunk_rows)
+        number, rest = divmod(row, self.chunk_rows)
         return self.chunk(number).item(rest)
 
     def chunk(self, number: int) -> Array:
@@ -143,12 +140,21 @@ class Column:
 
     def _read(self, number: int) -> Array:
         extent = self.extent
-        rows = min(extent.chunk_rows, extent.shape[0] - number * extent.chunk_rows)
-        raw = extent.inline
-        if raw is None:
-            raw = read_chunk(extent, self._handle, number)
+        start = number * self.chunk_rows
+        stop = min(start + self.chunk_rows, extent.shape[0])
+        raw = b""
+        if start < extent.stored_rows:
+            begin, end = 0, (min(stop, extent.stored_rows) - start) * extent.row_bytes
+            if extent.inline is None:
+                raw = read_chunk(extent, self._handle, number)
+            else:
+                raw, begin = extent.inline, start * extent.row_bytes
+            raw = raw[begin : begin + end]
+        if extent.tail is not None and stop > extent.stored_rows:
+            raw += extent.tail.rows(max(start, extent.stored_rows), stop)
         items = math.prod(self.inner)
-        chunk = np.frombuffer(raw, extent.dtype, rows * items).reshape(rows, *self.inner)
+        chunk = np.frombuffer(raw, extent.dtype, (stop - start) * items)
+        chunk = chunk.reshape(stop - start, *self.inner)
         self._check(chunk, number)
         return chunk.view(self.dtype)
 
@@ -299,6 +305,10 @@ class MaskBytes:
 
     def read(self, start: int, stop: int) -> bytes:
         """Read bytes ``start`` to ``stop``, which must not be the same."""
+        tail, stored = self.extent.tail, self.extent.stored_rows
+        if tail is not None and stop > stored:
+            rest = tail.rows(max(start, stored), stop)
+            return self.read(start, stored) + rest if start < stored else rest
         step = self.extent.chunk_rows
         number, begin = divmod(start, step)
         if stop <= (number + 1) * step:
@@ -315,18 +325,18 @@ class MaskBytes:
         """Tell where in the file each mask stands in one piece as it is; -1 where it does not."""
         extent = self.extent
         starts, lasts = indptr[:-1], np.maximum(indptr[1:] - 1, indptr[:-1])
-        if extent.inline is not None or extent.deflated:
+        if extent.inline is not None or extent.codec is not None:
             return np.full(len(starts), -1)
-        numbers = starts // extent.chunk_rows
-        is_split = numbers != lasts // extent.chunk_rows
-        offsets = np.array((*extent.offsets, 0))
+        numbers = np.minimum(starts // extent.chunk_rows, len(extent.offsets) - 1)
+        is_split = (numbers != lasts // extent.chunk_rows) | (lasts >= extent.stored_rows)
+        offsets = np.array(extent.offsets)
         return np.where(is_split, -1, offsets[numbers] + starts - numbers * extent.chunk_rows)
 
     def _read(self, number: int, begin: int, end: int) -> bytes:
         extent = self.extent
         if extent.inline is not None:
             return extent.inline[begin:end]
-        if not extent.deflated:
+        if extent.codec is None:
             return self._handle.read(extent.offsets[number] + begin, end - begin)
         chunk = self._cache.get(extent.path, number)
         if chunk is None:
@@ -344,12 +354,12 @@ def read_chunk(extent: Extent, handle: Handle, number: int) -> bytes:
         Where its checksum or its size is wrong.
     """
     stored = handle.read(extent.offsets[number], extent.sizes[number])
-    if not extent.deflated:
+    if extent.codec is None:
         return stored
     try:
-        raw = filters.inflated(stored, extent.chunk_rows * extent.row_bytes)
+        raw = filters.expanded(stored, extent.codec, extent.chunk_rows * extent.row_bytes)
     except ValueError as error:
         raise CorruptFileError(
             f"{handle.path}: /{extent.path}: chunk {number}: damaged: {error}"
         ) from None
-    return filters.unshuffled(raw, extent.dtype.itemsize) if extent.shuffled else raw
+    return filters.unshuffled(raw, extent.dtype.itemsize) if extent.is_shuffled else raw

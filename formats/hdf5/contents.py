@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,24 @@ from . import schema
 from .column import AnyColumn, ChunkCache, Column, Indptr, MaskBytes, NoText, Text
 from .extent import Extent
 from .handle import Handle
-from .layout import Tree
+from .layout import Layout, Tree
 from .masks import MaskStore
 
 Array = npt.NDArray[Any]
+Compression = Literal["gzip", "zstd"] | None
 SIDES = (0, schema.MAX_SIDE)
+NO_IMAGES: Final[Tree] = {
+    extent.path: extent
+    for extent in (
+        *(
+            Extent(f"images/{name}", like.dtype, (0,), 1, inline=b"")
+            for name, like in schema.IMAGE_BASE.items()
+        ),
+        Extent("detections/indptr", schema.I64, (1,), 1, inline=bytes(8)),
+        Extent("detections/xyxy", np.dtype("<f4"), (0, 4), 1, inline=b""),
+    )
+}
+"""What a file without a single dataset holds."""
 
 
 class Contents:
@@ -31,10 +44,10 @@ class Contents:
     ----------
     handle : Handle
         The file.
-    version : tuple of int
-        Of the format, major and minor.
+    layout : Layout
+        What its structure says.
     tree : Tree
-        Its structure.
+        Its datasets, with the rows that its log adds.
 
     Raises
     ------
@@ -42,10 +55,11 @@ class Contents:
         Where a dataset is missing, or has a shape or dtype that the format does not give it.
     """
 
-    def __init__(self, handle: Handle, version: tuple[int, int], tree: Tree) -> None:
+    def __init__(self, handle: Handle, layout: Layout, tree: Tree) -> None:
         self.handle = handle
-        self.version = version
-        self._tree = tree
+        self.version = layout.version
+        self._layout = layout
+        self.tree: Final = tree or NO_IMAGES
         self._cache = ChunkCache()
         self.columns: dict[str, Column | Text] = {}
         """All columns by their path."""
@@ -54,14 +68,15 @@ class Contents:
         self.images = self._image_columns(n)
         self._present = self._column("images/present", n, schema.U32)
         self._metadata = self._optional_text("images/metadata", n)
+        self.deleted = self._deleted(n)
         self.detection_indptr = self._starts("detections/indptr", n, m)
         self.detections: dict[str, AnyColumn] = {
             "xyxy": self._column("detections/xyxy", m, None, (4,))
         }
         for field in schema.FIELDS:
-            if f"detections/{field}" in tree:
+            if f"detections/{field}" in self.tree:
                 self.detections[field] = self._column(f"detections/{field}", m, None)
-        self.mask_store = self._mask_store(m) if "masks/indptr" in tree else None
+        self.mask_store = self._mask_store(m) if "masks/indptr" in self.tree else None
         if self.mask_store is not None:
             for name in ("area", "offsets", "crop_shapes"):
                 self.detections[name] = self.columns[f"masks/{name}"]
@@ -70,6 +85,7 @@ class Contents:
             shown = f"data/{name}" if name in schema.DETECTION_COLUMNS else name
             self.detections[shown] = column
         self._classes = self._optional_text("classes", None)
+        self._about = self._optional_text("metadata", None)
 
     @property
     def path(self) -> str:
@@ -77,25 +93,35 @@ class Contents:
         return self.handle.path
 
     @property
-    def compression(self) -> Literal["gzip"] | None:
+    def compression(self) -> Compression:
         """What the packed masks are compressed with."""
-        packed = self._tree.get("masks/bytes")
-        return "gzip" if packed is not None and packed.deflated else None
+        packed = self.tree.get("masks/bytes")
+        stored = None if packed is None else packed.codec
+        return cast(Compression, stored or self._layout.compression)
 
     def classes(self) -> list[str]:
         """Read the class names."""
         return [] if self._classes is None else self._classes.rows(0, len(self._classes))
 
     def metadata(self) -> dict[str, Any]:
-        """Read what the dataset says about itself."""
-        if "metadata" not in self._tree:
+        """Read what the dataset says about itself, which is the last text of its kind."""
+        about = self._about
+        if about is None or not len(about):
             return {}
-        column = self._column("metadata", None, schema.U8)
-        return self._json(column.all().tobytes(), column.path)
+        return self._json(about.rows(len(about) - 1, len(about))[0], about.path)
 
     def detection_range(self, i: int) -> tuple[int, int]:
         """Give the first instance of an image and the one after its last."""
         return self.detection_indptr.range(i)
+
+    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
+        """Read the id, file name and shape of an image; "" and zeros where there are none."""
+        number, height, width = (
+            self.columns[f"images/{name}"].rows(i, i + 1)[0] for name in ("id", "height", "width")
+        )
+        names = self.images["file_name"]
+        name = names.rows(i, i + 1)[0] if isinstance(names, Text) else ""
+        return int(number), str(name), (int(height), int(width))
 
     def fields(self, i: int) -> dict[str, Any]:
         """Read the keyword arguments of an image's ``sv.Detections``, all but mask."""
@@ -148,6 +174,12 @@ class Contents:
         if self._present.value(image) & schema.FIELDS["class_id"]:
             class_id = self._numbers("class_id", k, k + 1).item()
         return Instance(image, self._numbers("xyxy", k, k + 1)[0], class_id, offset, crop)
+
+    def _deleted(self, n: int) -> npt.NDArray[np.int64]:
+        if "images/deleted" not in self.tree:
+            return np.empty(0, np.int64)
+        limits = (0, n - 1)
+        return self._column("images/deleted", None, schema.I64, limits=limits).all()
 
     def _image_columns(self, n: int) -> dict[str, AnyColumn]:
         columns: dict[str, AnyColumn] = {"id": self._column("images/id", n, schema.I64)}
@@ -215,19 +247,19 @@ class Contents:
         """Give the name and path of each column of a group."""
         links = {
             path[len(group) + 1 :].partition("/")[0]
-            for path in self._tree
+            for path in self.tree
             if path.startswith(f"{group}/")
         }
         for link in sorted(links):
             yield schema.column_name(link), f"{group}/{link}"
 
     def _named_column(self, path: str, rows: int) -> Column | Text:
-        if path in self._tree:
-            return self._column(path, rows, None, self._tree[path].shape[1:])
+        if path in self.tree:
+            return self._column(path, rows, None, self.tree[path].shape[1:])
         return self._text(path, rows)
 
     def _optional_text(self, path: str, rows: int | None) -> Text | None:
-        return self._text(path, rows) if f"{path}/indptr" in self._tree else None
+        return self._text(path, rows) if f"{path}/indptr" in self.tree else None
 
     def _text(self, path: str, rows: int | None) -> Text:
         data = Column(self._extent(f"{path}/bytes"), self.handle, self._cache)
@@ -269,15 +301,16 @@ class Contents:
         expected = extent.shape[0] if rows is None else rows, *inner
         if extent.shape != expected or dtype not in (None, extent.dtype):
             raise self._mismatch(extent, dtype or extent.dtype, expected)
-        if extent.inline is None and not extent.deflated:
+        if extent.inline is None and extent.codec is None:
             raise CorruptFileError(
-                f"{self.path}: /{extent.path}: neither compact nor deflated, so without a checksum"
+                f"{self.path}: /{extent.path}: neither compact nor compressed, so without a "
+                "checksum"
             )
 
     def _extent(self, path: str) -> Extent:
-        if path not in self._tree:
+        if path not in self.tree:
             raise self._missing(path)
-        return self._tree[path]
+        return self.tree[path]
 
     def _missing(self, path: str) -> CorruptFileError:
         return CorruptFileError(f"{self.path}: /{path}: missing")

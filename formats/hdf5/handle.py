@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import threading
 from typing import Final
 
 from compactmask.errors import CorruptFileError, FormatError
+
+PAGE = 4096
+"""Bytes of a page of the journal."""
 
 
 class Handle:
@@ -29,24 +33,26 @@ class Handle:
         Where it is no regular file, such as a pipe.
     """
 
-    __slots__ = ("_fd", "bytes_read", "path", "size")
+    __slots__ = ("bytes_read", "fd", "pages", "path", "size")
 
     def __init__(self, path: str) -> None:
-        self._fd = -1
+        self.fd = -1
+        self.pages: dict[int, bytes] = {}
+        """Of a journal: they stand for those of the file."""
         self.bytes_read = 0
         self.path: Final = path
         # Without O_NONBLOCK, opening a pipe would wait for its other end.
         flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        self._fd = os.open(path, os.O_RDONLY | flags)
-        status = os.fstat(self._fd)
+        self.fd = os.open(path, os.O_RDONLY | flags)
+        status = os.fstat(self.fd)
         if not stat.S_ISREG(status.st_mode):
             raise FormatError(f"{path}: not a regular file, expected HDF5")
         self.size: Final = status.st_size
 
     def __del__(self) -> None:
-        if self._fd >= 0:
+        if self.fd >= 0:
             with contextlib.suppress(OSError):
-                os.close(self._fd)
+                os.close(self.fd)
 
     def read(self, offset: int, size: int) -> bytes:
         """Read exactly ``size`` bytes from ``offset``.
@@ -57,31 +63,43 @@ class Handle:
             Where the file ends before.
         """
         self.bytes_read += size
-        data = _pread(self._fd, size, offset)
+        data = pread(self.fd, size, offset)
         while len(data) < size:
-            more = _pread(self._fd, size - len(data), offset + len(data))
+            more = pread(self.fd, size - len(data), offset + len(data))
             if not more:
                 raise CorruptFileError(
                     f"{self.path}: {size} bytes expected at {offset}, "
                     f"the file ends after {len(data)} of them"
                 )
             data += more
-        return data
+        return self._overlaid(data, offset) if self.pages else data
+
+    def _overlaid(self, data: bytes, start: int) -> bytes:
+        result = bytearray(data)
+        stop = start + len(data)
+        for number in range(start // PAGE, -(-stop // PAGE)):
+            page = self.pages.get(number)
+            if page is not None:
+                base = number * PAGE
+                low, high = max(start, base), min(stop, base + PAGE)
+                result[low - start : high - start] = page[low - base : high - base]
+        return bytes(result)
 
     def is_still_at_path(self) -> bool:
         """Tell whether the path still leads to this very file."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+            return os.path.samestat(os.fstat(self.fd), os.stat(self.path))
         except OSError:
             return False
 
 
-if hasattr(os, "pread"):
-    _pread = os.pread
-else:  # Windows, where processes do not fork either
+if sys.platform != "win32":
+    pread = os.pread
+else:  # Where processes do not fork either.
     _position = threading.Lock()
 
-    def _pread(fd: int, size: int, offset: int, /) -> bytes:
+    def pread(fd: int, size: int, offset: int, /) -> bytes:
+        """Read at most ``size`` bytes from ``offset``."""
         with _position:
             os.lseek(fd, offset, os.SEEK_SET)
             return os.read(fd, size)

@@ -6,11 +6,13 @@ was compared with the bytes that the file has.
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5l, h5o
+from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p
 
 from compactmask.errors import (
     CompactMaskError,
@@ -19,18 +21,31 @@ from compactmask.errors import (
     UnsupportedVersionError,
 )
 
-from . import schema
+from . import filters, schema, superblock
 from .extent import Extent, read_extent
 from .handle import Handle
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+from .pages import Pages, access_plan, undisturbed
 
 Tree = dict[str, Extent]
 Version = tuple[int, int]
 
 
-def read_layout(handle: Handle) -> tuple[Version, Tree]:
-    """Read the version and the structure of a file of this format.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the structure of a file says."""
+
+    version: Version
+    """Of the format, major and minor."""
+    uuid: bytes
+    """Of the file, 16 bytes."""
+    compression: str | None
+    """Of the packed masks that a writer adds."""
+    tree: Tree
+    """Its datasets."""
+
+
+def read_layout(handle: Handle) -> Layout:
+    """Read the structure of a file of this format.
 
     Raises
     ------
@@ -42,12 +57,20 @@ def read_layout(handle: Handle) -> tuple[Version, Tree]:
         Where it is empty, cut, damaged or unfinished.
     """
     _check_superblock(handle)
+    if not handle.pages:
+        return _read_layout(handle, os.fsencode(handle.path), h5p.DEFAULT)
+    in_memory = access_plan(Pages(handle.fd, handle.size, handle.pages))
+    return undisturbed(lambda: _read_layout(handle, b"pages", in_memory))
+
+
+def _read_layout(handle: Handle, name: bytes, access: Any) -> Layout:
     walk = Walk(handle)
     try:
         # Closed in any case, with all that was opened in it.
-        with h5py.File(handle.path, "r") as file:
+        with h5py.File(h5f.open(name, h5f.ACC_RDONLY, access)) as file:
             root = h5g.open(file.id, b"/")
-            return _check_attributes(root, handle.path), walk.read(root)
+            about = _read_attributes(root, handle.path)
+            return Layout(*about, walk.read(root))
     except CompactMaskError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
@@ -156,18 +179,23 @@ Group = tuple[Any, dict[bytes, int]]
 def _check_superblock(handle: Handle) -> None:
     if handle.size == 0:
         raise CorruptFileError(f"{handle.path}: empty file, expected HDF5")
-    head = handle.read(0, min(handle.size, 12))
-    if not head.startswith(SIGNATURE):
-        raise FormatError(f"{handle.path}: begins with {head[:8]!r}, expected HDF5's {SIGNATURE!r}")
-    if len(head) == 12 and head[8] >= 3 and head[11] & 1:
-        raise CorruptFileError(_unfinished(handle.path))
+    head = handle.read(0, min(handle.size, superblock.SIZE))
+    found = superblock.parse(head)
+    if found is not None and found.is_held:
+        raise CorruptFileError(
+            f"{handle.path}: half way through a checkpoint, and there is no journal to complete it"
+        )
+    if not head.startswith(superblock.SIGNATURE):
+        raise FormatError(
+            f"{handle.path}: begins with {head[:8]!r}, expected HDF5's {superblock.SIGNATURE!r}"
+        )
+    if found is not None and found.is_open:
+        raise CorruptFileError(
+            f"{handle.path}: unfinished: its writer did not close it, or is still at work"
+        )
 
 
-def _unfinished(path: str) -> str:
-    return f"{path}: unfinished: its writer did not close it, or is still at work"
-
-
-def _check_attributes(root: Any, path: str) -> Version:
+def _read_attributes(root: Any, path: str) -> tuple[Version, bytes, str | None]:
     if not h5a.exists(root, b"format"):
         raise FormatError(f"{path}: an HDF5 file, but of something else: no attribute 'format'")
     found = _attribute(root, "format", path)
@@ -188,12 +216,17 @@ def _check_attributes(root: Any, path: str) -> Version:
     order = _attribute(root, "order", path)
     if order != schema.ORDER:
         raise FormatError(f"{path}: order {order!r}, expected {schema.ORDER!r}")
-    state = _attribute(root, "state", path)
-    if state == schema.WRITING:
-        raise CorruptFileError(_unfinished(path))
-    if state != schema.COMPLETE:
-        raise CorruptFileError(f"{path}: state {state!r}, expected {schema.COMPLETE!r}")
-    return int(major), int(minor)
+    uuid = _attribute(root, "uuid", path)
+    if len(uuid) != 32 or not set(uuid) <= set("0123456789abcdef"):
+        raise CorruptFileError(f"{path}: uuid {uuid!r}, expected 32 hexadecimal digits")
+    compression = None
+    if h5a.exists(root, b"compression"):
+        compression = _attribute(root, "compression", path)
+        if compression not in filters.IDS:
+            raise CorruptFileError(
+                f"{path}: compression {compression!r}, expected one of {', '.join(filters.IDS)}"
+            )
+    return (int(major), int(minor)), bytes.fromhex(uuid), compression
 
 
 def _attribute(root: Any, name: str, path: str) -> str:

@@ -1,79 +1,92 @@
-"""Carry the rows of an existing file over into a store, so that a writer continues it."""
+"""A store that goes on where a file ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from . import schema, table
+from . import table
 from .column import Column, Text
 from .contents import Contents
+from .extent import Extent
 from .rows import Values
 from .store import Store
 from .stream import Stream
 
-BLOCK_BYTES = 1 << 20
 
-
-def carry_over(
-    contents: Contents, store: Store, flush: Callable[[], None]
-) -> tuple[set[int], set[str]]:
-    """Copy all rows, column by column.
+def resumed(contents: Contents) -> Store:
+    """Give a store whose rows are those of a file, of which it holds the last chunks only.
 
     Parameters
     ----------
     contents : Contents
-        The file to continue.
-    store : Store
-        Takes the rows; it must be empty.
-    flush : callable
-        Called after each block of rows, to write what fills chunks.
-
-    Returns
-    -------
-    ids, file_names : set
-        Of the images.
+        The file.
     """
-    tables = {"images": store.images, "detections": store.detections}
+    store = Store(contents.compression)
     if contents.mask_store is not None:
-        tables["masks"] = store.begin_masks().table
-    copies: list[tuple[Stream, Column]] = [(store.detection_indptr, contents.detection_indptr)]
+        store.begin_masks()
     for path, column in contents.columns.items():
-        group, _, name = path.partition("/")
-        if group not in tables:
-            continue
-        kind: Values = [] if isinstance(column, Text) else column.empty()
-        if not len(column):
-            tables[group].propose(name, kind)
-            continue
-        begun = tables[group].begin(name, kind)
-        if isinstance(begun, table.Numbers) and isinstance(column, Column):
-            copies.append((begun.stream, column))
-        elif isinstance(begun, table.Text) and isinstance(column, Text):
-            copies += [(begun.indptr, column.indptr), (begun.bytes, column.data)]
+        own = begun(store, path, column)
+        if own is not None:
+            _adopt(own, column)
+    _adopt_stream(store.detection_indptr, contents.detection_indptr)
     store.images.rows, store.detections.rows = contents.n_images, contents.n_detections
     if contents.mask_store is not None:
         masks = store.begin_masks()
         masks.table.rows = contents.n_detections
-        copies.append((masks.packed.indptr, contents.mask_store.indptr))
+        _adopt_stream(masks.packed.indptr, contents.mask_store.indptr)
         packed = contents.mask_store.packed
-        for start in range(0, len(packed), BLOCK_BYTES):
-            masks.packed.bytes.append_bytes(
-                packed.read(start, min(start + BLOCK_BYTES, len(packed)))
-            )
-            flush()
-    for stream, column in copies:
-        step = max(1, BLOCK_BYTES // max(stream.row_bytes, 1))
-        # A stream of starts has its first one already.
-        for start in range(stream.rows, len(column), step):
-            stream.append(column.rows(start, min(start + step, len(column))))
-            flush()
-    return _ids_and_names(contents)
+        _adopt_rows(masks.packed.bytes, packed.extent, len(packed))
+        if len(packed) > masks.packed.bytes.first:
+            masks.packed.bytes.waiting += packed.read(masks.packed.bytes.first, len(packed))
+    deleted = contents.columns.get("images/deleted")
+    if isinstance(deleted, Column):
+        _adopt_stream(store.begin_deleted(), deleted)
+    for name in ("classes", "metadata"):
+        text = contents.columns.get(name)
+        if isinstance(text, Text):
+            about = table.Text(name, store.codec)
+            _adopt(about, text)
+            setattr(store, name, about)
+    return store
 
 
-def _ids_and_names(contents: Contents) -> tuple[set[int], set[str]]:
-    present = contents.columns["images/present"].all()
-    names = contents.images["file_name"].all()
-    return (
-        set(contents.images["id"].all().tolist()),
-        set(names[present & schema.FILE_NAME > 0].tolist()),
-    )
+def begun(store: Store, path: str, column: Column | Text) -> table.Numbers | table.Text | None:
+    """Begin a column in a store as it is in a file; None where it is no column of a table."""
+    group, _, name = path.partition("/")
+    tables = {"images": store.images, "detections": store.detections}
+    if store.masks is not None:
+        tables["masks"] = store.masks.table
+    if group not in tables or path in ("images/deleted", "detections/indptr", "masks/indptr"):
+        return None
+    kind: Values = [] if isinstance(column, Text) else column.empty()
+    extent = column.extent if isinstance(column, Column) else column.data.extent
+    if extent.is_open or not len(column):
+        tables[group].propose(name, kind)
+    else:
+        tables[group].begin(name, kind)
+    return tables[group].columns[name]
+
+
+def _adopt(own: table.Numbers | table.Text, column: Column | Text) -> None:
+    if isinstance(own, table.Numbers) and isinstance(column, Column):
+        _adopt_stream(own.stream, column)
+    elif isinstance(own, table.Text) and isinstance(column, Text):
+        _adopt_stream(own.indptr, column.indptr)
+        _adopt_stream(own.bytes, column.data)
+
+
+def _adopt_stream(stream: Stream, column: Column) -> None:
+    _adopt_rows(stream, column.extent, len(column))
+    if stream.rows > stream.first:
+        stream.waiting += column.rows(stream.first, stream.rows).tobytes()
+
+
+def _adopt_rows(stream: Stream, extent: Extent, rows: int) -> None:
+    """Note how many rows there are, and which of them the stream must hold."""
+    if extent.offsets:
+        stream.codec = extent.codec
+    if len(extent.offsets) > 1:
+        stream.chunk_rows = extent.chunk_rows
+    is_new = extent.tail is not None and not extent.tail.start
+    stream.waiting.clear()
+    stream.rows = rows
+    stream.folded = -1 if is_new else extent.stored_rows
+    stream.first = max(stream.folded, 0) // stream.chunk_rows * stream.chunk_rows

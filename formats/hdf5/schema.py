@@ -14,10 +14,6 @@ ENCODING_VERSION: Final = 1
 
 ORDER: Final = "F"
 BOXES: Final = "xyxy as given; offsets are x, y of a crop's first pixel, crop_shapes its h, w"
-COMPLETE: Final = "complete"
-WRITING: Final = "writing "
-"""As long as COMPLETE, so that one is written over the other in place."""
-
 # Bits of /images/present: what the image's Detections had. xyxy is always there.
 MASK: Final = 1
 FIELDS: Final = {"confidence": 2, "class_id": 4, "tracker_id": 8}
@@ -43,8 +39,7 @@ CHUNK_ROWS: Final = 4_096
 CHUNK_BYTES: Final = 1 << 19
 """A chunk of wide rows holds as many as fit into this, at least one."""
 TEXT_CHUNK_BYTES: Final = 1 << 16
-MASK_CHUNK_BYTES: Final = {None: 1 << 18, "gzip": 1 << 16}
-"""By compression. Unfiltered bytes are read without their chunk, which may so be larger."""
+MASK_CHUNK_BYTES: Final = 1 << 16
 
 I32: Final = np.dtype("<i4")
 I64: Final = np.dtype("<i8")
@@ -84,6 +79,7 @@ DATASETS: Final = (
     *(f"images/{name}" for name in IMAGE_BASE),
     "images/file_name",
     "images/metadata",
+    "images/deleted",
     "detections/indptr",
     "detections/xyxy",
     *(f"detections/{field}" for field in FIELDS),
@@ -115,3 +111,21 @@ def column_name(link: str) -> str:
     if link == "%2E":
         return "."
     return link.replace("%00", "\0").replace("%2F", "/").replace("%25", "%")
+
+
+def is_dataset(path: Any) -> bool:
+    """Tell whether the format has a dataset of this path."""
+    if not isinstance(path, str):
+        return False
+    parent, _, name = path.rpartition("/")
+    return _is_column(path) or (name in TEXT_DATASETS and _is_column(parent))
+
+
+def instead_of(path: str) -> tuple[str, ...]:
+    """Give the datasets that cannot exist beside one: a column is numbers or text."""
+    return path.rpartition("/")[0], *(f"{path}/{part}" for part in TEXT_DATASETS)
+
+
+def _is_column(path: str) -> bool:
+    parent, _, name = path.rpartition("/")
+    return path in DATASETS or (parent in NAMED_GROUPS and bool(name))

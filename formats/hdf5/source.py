@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +14,18 @@ import numpy.typing as npt
 from compactmask.packed import LazyPacked
 
 from ..dataset import Columns, Instance
-from . import schema
+from . import schema, snapshot
 from .column import AnyColumn
 from .contents import Contents
-from .handle import Handle
-from .layout import read_layout
+from .living import Living
+from .snapshot import Snapshot
 
 
 class Hdf5Source:
     """A file of this format, open for reading by position; a :class:`~..dataset.Source`.
 
     No HDF5 handle stays open: the structure is parsed once, and from then on bytes are read.
+    Images that were deleted are not counted.
 
     Parameters
     ----------
@@ -31,9 +35,11 @@ class Hdf5Source:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._contents: Contents | None = None
+        self._state: _State | None = None
         self._classes: list[str] | None = None
-        self._open()
+        self._refreshing = threading.Lock()
+        self._pid = os.getpid()
+        self._show(snapshot.take(path))
 
     def __reduce__(self) -> tuple[Callable[[str], Hdf5Source], tuple[str]]:
         return Hdf5Source, (self.path,)
@@ -42,101 +48,173 @@ class Hdf5Source:
     def classes(self) -> list[str]:
         """Class names."""
         if self._classes is None:
-            self._classes = self._opened().classes()
+            self._classes = self._opened().contents.classes()
         return self._classes
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What the dataset says about itself."""
-        return self._opened().metadata()
+        return self._opened().contents.metadata()
 
     @property
     def about(self) -> dict[str, str | None]:
         """How it is stored."""
+        contents = self._opened().contents
         return {
-            "format": f"HDF5, {schema.FORMAT} {'.'.join(map(str, self._opened().version))}",
+            "format": f"HDF5, {schema.FORMAT} {'.'.join(map(str, contents.version))}",
             "encoding": f"{schema.ENCODING} {schema.ENCODING_VERSION}",
-            "compression": self._opened().compression,
+            "compression": contents.compression,
         }
 
     @property
     def bytes_read(self) -> int:
         """Bytes read by position since it was opened."""
-        return self._opened().handle.bytes_read
+        return self._opened().contents.handle.bytes_read
 
     @property
     def n_images(self) -> int:
         """Number of images."""
-        return (self._contents or self._opened()).n_images
+        state = self._state or self._opened()
+        return state.contents.n_images if state.images is None else state.images.count
 
     @property
     def n_detections(self) -> int:
         """Number of instances."""
-        return (self._contents or self._opened()).n_detections
+        state = self._state or self._opened()
+        if state.detections is None:
+            return state.contents.n_detections
+        return state.detections.count
 
     @property
     def images(self) -> Columns:
         """Columns of the images."""
-        return _columns(self._opened().images)
+        state = self._opened()
+        return _columns(state.contents.images, state.images)
 
     @property
     def detections(self) -> Columns:
         """Columns of the instances."""
-        return _columns(self._opened().detections)
+        state = self._opened()
+        return _columns(state.contents.detections, state.detections)
 
     def detection_range(self, i: int) -> tuple[int, int]:
         """Give the first instance of image ``i`` and the one after its last."""
-        return self._opened().detection_range(i)
+        state = self._opened()
+        start, stop = state.contents.detection_range(state.stored_image(i))
+        if state.detections is None:
+            return start, stop
+        first = state.detections.shown(start)
+        return first, first + stop - start
 
     def fields(self, i: int) -> dict[str, Any]:
         """Give the keyword arguments of image ``i``'s ``sv.Detections``, all but mask."""
-        return self._opened().fields(i)
+        state = self._opened()
+        return state.contents.fields(state.stored_image(i))
 
     def masks(self, i: int) -> LazyPacked | None:
         """Give the masks of image ``i``, lazily."""
-        return self._opened().masks(i)
+        state = self._opened()
+        return state.contents.masks(state.stored_image(i))
 
     def instance(self, k: int) -> Instance:
         """Read instance ``k``."""
-        return self._opened().instance(k)
+        state = self._opened()
+        if state.detections is None or state.images is None:
+            return state.contents.instance(k)
+        found = state.contents.instance(state.detections.stored(k))
+        return found._replace(image=state.images.shown(found.image))
 
     def crop(self, k: int) -> npt.NDArray[np.bool_]:
         """Read the crop of instance ``k``."""
-        contents = self._contents or self._opened()
+        state = self._state or self._opened()
+        contents = state.contents
         masks = contents.mask_store or contents.existing_masks()
-        return masks.crop(k)
+        return masks.crop(k if state.detections is None else state.detections.stored(k))
 
     def crops(self, ks: list[int]) -> list[npt.NDArray[np.bool_]]:
         """Read the crops of several instances."""
-        return self._opened().crops(ks)
+        state = self._opened()
+        if state.detections is not None:
+            ks = [state.detections.stored(k) for k in ks]
+        return state.contents.crops(ks)
+
+    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
+        """Give the id, file name ("" where there is none) and shape of image ``i``."""
+        state = self._opened()
+        return state.contents.image(state.stored_image(i))
+
+    def place(self, i: int) -> int:
+        """Give the place in the file of image ``i``, or its end."""
+        state = self._opened()
+        return state.stored_image(i) if i < self.n_images else state.contents.n_images
+
+    def since(self, place: int) -> range:
+        """Give the positions of the images from a place of the file on."""
+        state = self._opened()
+        first = place if state.images is None else state.images.shown(place)
+        return range(first, self.n_images)
 
     def refresh(self) -> None:
-        """Open the file at the path again."""
+        """Show what was committed since the file was looked at."""
         self._opened()
-        self._open()
+        with self._one_at_a_time():
+            changed = self._snapshot.advance()
+            if changed:
+                self._show(self._snapshot)
+            elif changed is None:
+                self._show(snapshot.take(self.path))
 
     def close(self) -> None:
         """Let go of the file."""
-        self._contents = None
+        self._state = None
 
-    def _open(self) -> None:
-        self._contents, self._classes = open_contents(self.path), None
+    def _one_at_a_time(self) -> threading.Lock:
+        """Give a lock that a fork of the process does not inherit."""
+        if os.getpid() != self._pid:
+            self._refreshing, self._pid = threading.Lock(), os.getpid()
+        return self._refreshing
 
-    def _opened(self) -> Contents:
-        if self._contents is None:
+    def _show(self, found: Snapshot) -> None:
+        self._snapshot = found
+        self._state, self._classes = _State.of(found.contents()), None
+
+    def _opened(self) -> _State:
+        if self._state is None:
             raise ValueError(f"{self.path}: the dataset is closed")
-        return self._contents
+        return self._state
 
 
-def _columns(columns: Mapping[str, AnyColumn]) -> Columns:
-    return Columns({name: column.all for name, column in columns.items()})
+class _State(NamedTuple):
+    """What a file holds, and where deleted images are, if any."""
+
+    contents: Contents
+    images: Living | None
+    detections: Living | None
+
+    @classmethod
+    def of(cls, contents: Contents) -> _State:
+        deleted = np.unique(contents.deleted)
+        if not len(deleted):
+            return cls(contents, None, None)
+        bounds = [contents.detection_range(i) for i in deleted.tolist()]
+        starts, stops = np.array(bounds, np.int64).T
+        return cls(
+            contents,
+            Living(contents.n_images, deleted, deleted + 1),
+            Living(contents.n_detections, starts, stops),
+        )
+
+    def stored_image(self, i: int) -> int:
+        """Give the position in the file of an image."""
+        return i if self.images is None else self.images.stored(i)
 
 
-def open_contents(path: str) -> Contents:
-    """Open the file at a path."""
-    while True:
-        handle = Handle(path)
-        contents = Contents(handle, *read_layout(handle))
-        # HDF5 opens by path too: it must have been the same file.
-        if handle.is_still_at_path():
-            return contents
+def _columns(columns: Mapping[str, AnyColumn], living: Living | None) -> Columns:
+    if living is None:
+        return Columns({name: column.all for name, column in columns.items()})
+    return Columns({name: partial(_kept, column, living) for name, column in columns.items()})
+
+
+def _kept(column: AnyColumn, living: Living) -> npt.NDArray[Any]:
+    """Read the rows of a column that are not deleted."""
+    return living.of(column.all())

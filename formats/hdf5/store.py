@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,10 @@ from compactmask.packed import Packed
 from . import schema
 from .rows import Rows, mask_rows
 from .stream import Stream
-from .table import Ragged, Table, indptr_stream
+from .table import Ragged, Table, Text, indptr_stream
+
+Mark = tuple[list[tuple[Stream, int]], list[dict[str, Any]]]
+"""What a store was at one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,23 @@ class Store:
     Parameters
     ----------
     compression : str, optional
-        "gzip" deflates the packed masks too.
+        "gzip" or "zstd" compresses the packed masks too; columns always are.
     """
 
     def __init__(self, compression: str | None) -> None:
         self.compression = compression
-        self.images = Table("images")
-        self.detections = Table("detections")
-        self.detection_indptr = indptr_stream("detections/indptr")
+        self.codec = compression or "gzip"
+        self.images = Table("images", self.codec)
+        self.detections = Table("detections", self.codec)
+        self.detection_indptr = indptr_stream("detections/indptr", self.codec)
         self.detection_indptr.append_zeros(1)
         self.masks: Masks | None = None
+        self.deleted: Stream | None = None
+        self.classes: Text | None = None
+        self.metadata: Text | None = None
+        for name, values in schema.IMAGE_BASE.items():
+            self.images.propose(name, values)
+        self.detections.propose("xyxy", np.empty((0, 4), np.dtype("<f4")))
 
     def fit(self, rows: Rows, where: str) -> FittedRows:
         """Check that an image fits to what is there. The store does not change.
@@ -69,20 +79,39 @@ class Store:
         self.detections.take(fitted.detections, rows.count)
         self.detection_indptr.append(np.array([self.detections.rows], schema.I64))
 
-    def begin_masks(self) -> Masks:
-        """Give the masks, which begin now where there were none."""
+    def delete(self, images: Sequence[int]) -> None:
+        """Mark images as deleted."""
+        self.begin_deleted().append(np.array(images, schema.I64))
+
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Add class names."""
+        if self.classes is None:
+            self.classes = Text("classes", self.codec)
+        self.classes.take(names)
+
+    def describe(self, text: str) -> None:
+        """Add a state of the dataset's metadata, which replaces those before."""
+        if self.metadata is None:
+            self.metadata = Text("metadata", self.codec)
+        self.metadata.take([text])
+
+    def begin_masks(self, total: int | None = None) -> Masks:
+        """Give the masks, which begin now where there were none.
+
+        ``total`` is how many bytes they will have, where that is known and they shall be
+        contiguous.
+        """
         if self.masks is None:
-            self.masks = Masks(self.compression)
+            self.masks = Masks(self.compression, self.codec, total)
             self.masks.skip(self.detections.rows)
         return self.masks
 
-    def settle(self) -> None:
-        """Give every column its dtype, also those that never had a row."""
-        for name, values in schema.IMAGE_BASE.items():
-            self.images.propose(name, values)
-        self.detections.propose("xyxy", np.empty((0, 4), np.dtype("<f4")))
-        self.images.settle()
-        self.detections.settle()
+    def begin_deleted(self) -> Stream:
+        """Give the marks of deleted images, which begin now where there were none."""
+        if self.deleted is None:
+            rows = schema.chunk_rows(schema.I64.itemsize)
+            self.deleted = Stream("images/deleted", schema.I64, chunk_rows=rows, codec=self.codec)
+        return self.deleted
 
     def streams(self) -> Iterator[Stream]:
         """Give all that is stored."""
@@ -91,21 +120,48 @@ class Store:
         yield from self.detections.streams()
         if self.masks is not None:
             yield from self.masks.streams()
+        if self.deleted is not None:
+            yield self.deleted
+        for text in (self.classes, self.metadata):
+            if text is not None:
+                yield from text.streams()
+
+    def mark(self) -> Mark:
+        """Note the present state."""
+        lengths = [(stream, stream.rows) for stream in self.streams()]
+        return lengths, [_state(part) for part in self._parts()]
+
+    def roll_back(self, mark: Mark) -> None:
+        """Return to the state of a mark; no chunk may have been dropped since."""
+        lengths, states = mark
+        for part, state in zip([*self._parts()], states, strict=False):
+            for name, value in state.items():
+                setattr(part, name, value)
+        for stream, rows in lengths:
+            stream.cut(rows)
+
+    def _parts(self) -> Iterator[Any]:
+        yield self
+        yield self.images
+        yield self.detections
+        if self.masks is not None:
+            yield self.masks.table
 
 
 class Masks:
     """Packed masks, and a row for each instance; an instance without a mask has a crop of 0 x 0."""
 
-    def __init__(self, compression: str | None) -> None:
-        self.table = Table("masks")
+    def __init__(self, compression: str | None, codec: str, total: int | None) -> None:
+        self.table = Table("masks", codec)
         data = Stream(
             "masks/bytes",
             schema.U8,
-            chunk_rows=schema.MASK_CHUNK_BYTES[compression],
-            filtered=compression is not None,
+            chunk_rows=schema.MASK_CHUNK_BYTES,
+            codec=compression,
             may_be_compact=False,
+            total=total,
         )
-        self.packed = Ragged(indptr_stream("masks/indptr"), data)
+        self.packed = Ragged(indptr_stream("masks/indptr", codec), data)
         for name, values in schema.MASK_COLUMNS.items():
             self.table.begin(name, values)
 
@@ -123,3 +179,10 @@ class Masks:
         """Give what is stored."""
         yield from self.packed.streams()
         yield from self.table.streams()
+
+
+def _state(part: Any) -> dict[str, Any]:
+    """Give what of a store or table changes when rows are taken, but for its streams."""
+    if isinstance(part, Table):
+        return {"rows": part.rows, "columns": dict(part.columns), "open": set(part.open)}
+    return {name: getattr(part, name) for name in ("masks", "deleted", "classes", "metadata")}

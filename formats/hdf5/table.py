@@ -24,12 +24,14 @@ class Numbers:
 
     __slots__ = ("dtype", "stream")
 
-    def __init__(self, path: str, dtype: np.dtype[Any], inner: tuple[int, ...]) -> None:
+    def __init__(self, path: str, dtype: np.dtype[Any], inner: tuple[int, ...], codec: str) -> None:
         self.dtype = dtype
         is_bool = dtype.kind == "b"
         stored = schema.U8 if is_bool else dtype
         chunk_rows = schema.chunk_rows(math.prod(inner) * stored.itemsize)
-        self.stream = Stream(path, stored, inner, chunk_rows=chunk_rows, is_bool=is_bool)
+        self.stream = Stream(
+            path, stored, inner, chunk_rows=chunk_rows, codec=codec, is_bool=is_bool
+        )
 
     def fit(self, values: Values, where: str) -> Array:
         """Convert values to the column's dtype, which must hold each of them exactly."""
@@ -95,10 +97,10 @@ class Text(Ragged):
 
     __slots__ = ()
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, codec: str) -> None:
         super().__init__(
-            indptr_stream(f"{path}/indptr"),
-            Stream(f"{path}/bytes", schema.U8, chunk_rows=schema.TEXT_CHUNK_BYTES),
+            indptr_stream(f"{path}/indptr", codec),
+            Stream(f"{path}/bytes", schema.U8, chunk_rows=schema.TEXT_CHUNK_BYTES, codec=codec),
         )
 
     def fit(self, values: Values, where: str) -> list[str]:
@@ -117,21 +119,26 @@ class Table:
     """A group of columns with a row for each image, or for each instance.
 
     A column begins with its first rows; rows before it, and rows of images that lack it, are
-    zeros or "". Of a column that has been given without rows only, the dtype is still open.
+    zeros or "". Of a column that has been given without rows only, the dtype is still open: it
+    is the first one that was proposed until there are rows.
 
     Parameters
     ----------
     path : str
         The group.
+    codec : str
+        What its columns are compressed with.
     """
 
-    __slots__ = ("_open", "columns", "path", "rows")
+    __slots__ = ("_codec", "columns", "open", "path", "rows")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, codec: str) -> None:
         self.path = path
         self.rows = 0
         self.columns: dict[str, Numbers | Text] = {}
-        self._open: dict[str, Values] = {}
+        self.open: set[str] = set()
+        """The columns whose dtype is open."""
+        self._codec = codec
 
     def fit(self, values: Mapping[str, Values], rows: int, where: str) -> dict[str, Any]:
         """Check that rows fit, and convert them. The table does not change.
@@ -145,23 +152,22 @@ class Table:
         where : str
             Begins every error message.
         """
-        if len(self.columns.keys() | self._open.keys() | values.keys()) > schema.MAX_COLUMNS:
+        if len(self.columns.keys() | values.keys()) > schema.MAX_COLUMNS:
             raise FormatError(f"{where}: more than {schema.MAX_COLUMNS} columns in {self.path}")
+        if not rows:
+            return dict(values)
         fitted: dict[str, Any] = {}
         for name, column_values in values.items():
             column = self.columns.get(name)
-            if rows and column is None:
+            if column is None or name in self.open:
                 column = self._column(name, column_values)
-            if rows and column is not None:
-                column_values = column.fit(column_values, f"{where}: {name}")
-            fitted[name] = column_values
+            fitted[name] = column.fit(column_values, f"{where}: {name}")
         return fitted
 
     def take(self, fitted: Mapping[str, Any], rows: int) -> None:
         """Add rows that :meth:`fit` gave."""
         for name, values in fitted.items():
             if rows:
-                self._open.pop(name, None)
                 self.begin(name, values).take(values)
             else:
                 self.propose(name, values)
@@ -171,23 +177,19 @@ class Table:
         self.rows += rows
 
     def begin(self, name: str, values: Values) -> Numbers | Text:
-        """Give a column, which begins with the kind of these values where it did not exist."""
-        column = self.columns.get(name)
-        if column is None:
-            column = self.columns[name] = self._column(name, values)
-            column.skip(self.rows)
-        return column
+        """Give a column, which begins with the kind of these values where its dtype was open."""
+        if name not in self.columns or name in self.open:
+            self.columns[name] = self._column(name, values)
+            self.columns[name].skip(self.rows)
+            self.open.discard(name)
+        return self.columns[name]
 
     def propose(self, name: str, values: Values) -> None:
-        """Note the kind of a column that has no rows yet; the first proposal holds."""
+        """Begin a column that has no rows yet; the first proposal holds until it has some."""
         if name not in self.columns:
-            self._open.setdefault(name, values)
-
-    def settle(self) -> None:
-        """Begin the columns that are still open, with the kind that was proposed."""
-        for name, values in self._open.items():
-            self.begin(name, values)
-        self._open.clear()
+            for stream in self.begin(name, values).streams():
+                stream.is_open = True
+            self.open.add(name)
 
     def streams(self) -> Iterator[Stream]:
         """Give what is stored."""
@@ -197,13 +199,14 @@ class Table:
     def _column(self, name: str, values: Values) -> Numbers | Text:
         path = f"{self.path}/{name}"
         if isinstance(values, list):
-            return Text(path)
-        return Numbers(path, values.dtype, values.shape[1:])
+            return Text(path, self._codec)
+        return Numbers(path, values.dtype, values.shape[1:], self._codec)
 
 
-def indptr_stream(path: str) -> Stream:
+def indptr_stream(path: str, codec: str) -> Stream:
     """Give an empty stream of starts."""
-    return Stream(path, schema.I64, chunk_rows=schema.chunk_rows(schema.I64.itemsize))
+    rows = schema.chunk_rows(schema.I64.itemsize)
+    return Stream(path, schema.I64, chunk_rows=rows, codec=codec)
 
 
 def _cast(values: Array, dtype: np.dtype[Any]) -> Array:

@@ -1,107 +1,123 @@
-"""The writer: images in, one complete file out."""
+"""The writer: images in, commit by commit or as one complete file."""
 
 from __future__ import annotations
 
+import errno
 import json
 import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from compactmask import __version__
-from compactmask.errors import CompactMaskError, FormatError, UnsupportedVersionError
+from compactmask.errors import FormatError, UnsupportedVersionError
 
 from ..partial import resolve
-from . import schema
-from .contents import Contents
-from .output import Output
-from .resume import carry_over
+from . import filters, schema, snapshot
+from .catalog import Catalog
+from .contents import Compression, Contents
+from .journaled import Durability, Journaled
+from .resume import resumed
 from .rows import checked_text, json_text, make_rows
-from .source import open_contents
+from .sealed import Sealed
 from .store import Store
-from .stream import Stream
-from .table import Text
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 Mode = Literal["x", "w", "a"]
-FLUSH_BYTES = 1 << 23
-"""Rows wait in memory up to this size."""
+OnDuplicate = Literal["raise", "skip", "replace"]
+WRITER = f"compactmask {__version__}"
+
+
+class Target(Protocol):
+    """Where a writer leaves its rows."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+    @property
+    def commits(self) -> int:
+        """Changes whenever a commit has succeeded."""
+
+    def commit(self, store: Store) -> None:
+        """Commit what the store was given."""
+
+    def fold_when_due(self, store: Store) -> None:
+        """Move rows from memory into the file where there are enough."""
+
+    def close(self, store: Store) -> None:
+        """Complete the file, and let go of it."""
+
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
 
 
 class Writer:
-    """A dataset that grows image by image and is complete when it is closed.
+    """A dataset that grows image by image.
 
-    Use it in a ``with`` statement. If the body raises, what was appended until then is kept, and
-    the file is complete too; only where it would replace a file (mode "w"), that one stays and
-    the new one is abandoned. A process that is killed leaves a file that is refused as
-    unfinished; a file that existed before under the same name is then still there, whole.
+    Use it in a ``with`` statement. What was appended is kept when the body raises. See
+    :func:`create` for what a commit is, and what is left of a writer that was killed.
 
     Parameters
     ----------
-    path, mode, classes, compression
+    target : Target
+        Where rows are left.
+    store : Store
+        Gathers them; it may hold what a file ends with.
+    before : Contents, optional
+        The file that is continued.
+    commit_every, on_duplicate
         As of :func:`create`.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
-        mode: Mode = "x",
-        classes: Iterable[str] | None = None,
-        compression: Literal["gzip"] | None = None,
+        target: Target,
+        store: Store,
+        before: Contents | None = None,
+        *,
+        commit_every: int = 1,
+        on_duplicate: OnDuplicate = "raise",
     ) -> None:
-        if mode not in ("x", "w", "a"):
-            raise ValueError(f"mode {mode!r}, expected 'x', 'w' or 'a'")
-        if compression not in (None, "gzip"):
-            raise ValueError(f"compression {compression!r}, expected None or 'gzip'")
-        self.path = resolve(path)
-        self.classes = [] if classes is None else classes
-        self.metadata = {}
-        before = None
-        if mode == "a" and os.path.lexists(self.path):
-            before = open_contents(self.path)
-            if before.version > schema.FORMAT_VERSION:
-                raise UnsupportedVersionError(
-                    f"{self.path}: format_version {'.'.join(map(str, before.version))} may hold "
-                    f"what would be lost, this release of compactmask continues "
-                    f"{'.'.join(map(str, schema.FORMAT_VERSION))}: install a newer one"
-                )
-            compression = before.compression if compression is None else compression
-            self._continue_classes(before)
-            self.metadata = before.metadata()
-        self._store = Store(compression)
-        self._ids: set[int] = set()
-        self._file_names: set[str] = set()
+        self.path = target.path
+        self._target = target
+        self._store = store
+        self._catalog = Catalog()
+        self._commit_every = commit_every
+        self._on_duplicate = on_duplicate
+        self._pending = 0
         self._next_id = 0
         self._closed = False
-        self._broken: BaseException | None = None
-        self._mode = mode
-        self._output = Output(
-            self.path,
-            replace=mode != "x",
-            writer=_writer_name(),
-            before=None if before is None else before.handle,
-        )
+        self._stored_classes: list[str] = []
+        self._stored_metadata = "{}"
+        self.classes = []
+        self.metadata = {}
         if before is not None:
-            try:
-                self._ids, self._file_names = carry_over(before, self._store, self._flush)
-            except BaseException:
-                self._output.abandon()
-                raise
+            self._catalog.fill(before)
+            self._next_id = before.n_images
+            self._stored_classes = before.classes()
+            self.classes = self._stored_classes
+            self.metadata = before.metadata()
+            self._stored_metadata = json_text(self._metadata, f"{self.path}: metadata")
 
     @property
     def classes(self) -> list[str]:
-        """Class names, which may grow until the end; ``class_id`` is the index into them."""
+        """Class names, to which more may be added; ``class_id`` is the index into them."""
         return self._classes
 
     @classes.setter
     def classes(self, names: Iterable[str]) -> None:
         if isinstance(names, str):
             raise TypeError(f"{self.path}: classes: {names!r}, expected an iterable of names")
-        self._classes = [*names]
-        self._good_classes = _checked_classes(self._classes, self.path)
+        self._classes, before = [*names], getattr(self, "_classes", [])
+        try:
+            self._good_classes = self._checked_classes()
+        except BaseException:
+            self._classes = before
+            raise
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -115,7 +131,7 @@ class Writer:
 
     def __len__(self) -> int:
         """Give the number of images."""
-        return self._store.images.rows
+        return len(self._catalog)
 
     def append(
         self,
@@ -124,11 +140,11 @@ class Writer:
         image_shape: tuple[int, int] | None = None,
         image_id: SupportsIndex | None = None,
         columns: Mapping[str, Any] | None = None,
+        on_duplicate: OnDuplicate | None = None,
     ) -> None:
-        """Add one image. An image that is refused changes nothing.
+        """Add one image. An image that is refused, or cannot be written, changes nothing.
 
-        Where the disk is full, OSError is raised when the image is in memory already; writing it
-        is tried again with the next image and at the end.
+        When this returns the image is committed, unless ``commit_every`` is more than 1.
 
         Parameters
         ----------
@@ -137,14 +153,17 @@ class Writer:
             supervision, or dense. ``data`` may hold numbers, bools and text: arrays with a row
             for each instance, or lists; ``metadata`` must be JSON.
         file_name : str, optional
-            Name of the image, not empty, of which there must be no other.
+            Name of the image, not empty.
         image_shape : tuple of int, optional
             ``(H, W)``; taken from the mask where there is one.
         image_id : int, optional
-            Id of the image, of which there must be no other. Its position where it is not given,
-            or the next free number.
+            Id of the image. The next free number where it is not given, which begins with the
+            position; that of the image whose name it has, where it replaces that one.
         columns : mapping, optional
             Further values of the image by name: a number, a bool or a str each.
+        on_duplicate : {"raise", "skip", "replace"}, optional
+            What is done where there is an image of that id or file name; as the writer was
+            created by default.
 
         Raises
         ------
@@ -157,6 +176,10 @@ class Writer:
         FormatError
             Where the id or the file name exists, or a value does not convert exactly to the
             dtype of its column, which is that of its first values.
+        OSError
+            Where it cannot be written, for example because the disk is full.
+        CompactMaskError
+            Where the file was removed or replaced by another program.
         """
         self._check_open()
         where = f"{self.path}: image {len(self)}"
@@ -165,16 +188,13 @@ class Writer:
             checked_text(file_name, where, "file_name")
             if not file_name:
                 raise FormatError(f"{where}: file_name is empty, None stands for no name")
-        if file_name in self._file_names:
-            raise FormatError(f"{where}: the file has an image of that name")
-        try:
-            number = self._free_id() if image_id is None else operator.index(image_id)
-        except TypeError:
-            raise TypeError(f"{where}: image_id {image_id!r}, an integer expected") from None
-        if not -(1 << 63) <= number < 1 << 63:
-            raise TypeError(f"{where}: image_id {number}, an integer of 64 bits expected")
-        if number in self._ids:
-            raise FormatError(f"{where}: the file has an image of id {number}")
+        number = None if image_id is None else _checked_id(image_id, f"{where}: image_id")
+        policy = _checked_policy(on_duplicate or self._on_duplicate)
+        same = self._same(number, file_name, policy, where)
+        if same and policy == "skip":
+            return
+        if number is None:
+            number = self._id_of(same[0]) if same else self._free_id()
         self._check_about()
         if columns is not None and not isinstance(columns, Mapping):
             raise TypeError(f"{where}: columns: {type(columns).__name__}, a mapping expected")
@@ -187,23 +207,89 @@ class Writer:
             where=where,
         )
         fitted = self._store.fit(rows, where)
-        try:
+
+        def take() -> None:
             self._store.take(fitted)
-            self._ids.add(number)
-            if file_name is not None:
-                self._file_names.add(file_name)
-        except BaseException as error:
-            self._broken = error
-            raise
-        self._flush()
+            if same:
+                self._store.delete(same)
+
+        def note() -> None:
+            self._catalog.add(number, file_name)
+            self._catalog.delete(same)
+
+        self._change(take, note)
+
+    def has(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> bool:
+        """Tell whether there is an image of a file name or id, also one that is not committed yet.
+
+        Parameters
+        ----------
+        file_name : str, optional
+            Its name.
+        id : int, optional
+            Its id; where both are given, an image must have both.
+
+        Examples
+        --------
+        >>> import supervision as sv, compactmask as cm
+        >>> with cm.create(getfixture("tmp_path") / "run.h5") as out:
+        ...     for name in ("a.jpg", "b.jpg", "a.jpg"):
+        ...         if not out.has(file_name=name):
+        ...             out.append(sv.Detections.empty(), file_name=name)
+        ...     len(out)
+        2
+        """
+        return self._find(file_name, id) is not None
+
+    def delete(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> None:
+        """Delete an image. Its bytes stay in the file until it is repacked.
+
+        Parameters
+        ----------
+        file_name : str, optional
+            Its name.
+        id : int, optional
+            Its id; where both are given, an image must have both.
+
+        Raises
+        ------
+        KeyError
+            Where there is none.
+        """
+        self._check_open()
+        image = self._find(file_name, id)
+        if image is None:
+            asked = {"file_name": file_name, "id": id}
+            what = " and ".join(f"{name} {v!r}" for name, v in asked.items() if v is not None)
+            raise KeyError(f"{self.path}: no image of {what}")
+        found = [image]
+        self._change(lambda: self._store.delete(found), lambda: self._catalog.delete(found))
+
+    def commit(self) -> None:
+        """Commit what is not committed yet: images, deletions, classes and metadata.
+
+        Raises
+        ------
+        TypeError
+            Where ``classes`` or ``metadata`` cannot be stored.
+        OSError
+            Where it cannot be written; it is tried again with the next commit.
+        """
+        self._check_open()
+        self._check_all_about()
+        self._commit()
+        self._target.fold_when_due(self._store)
 
     def close(self) -> None:
-        """Write what is still in memory and make the file complete. Closing twice is allowed.
+        """Commit what is left and complete the file. Closing twice is allowed.
 
         Raises
         ------
         TypeError
             Where ``classes`` or ``metadata`` cannot be stored. The writer stays open.
+        OSError
+            Where something could not be committed, and the writer stays open; or where the file
+            could not be completed: everything is committed then, and the writer is closed.
         CompactMaskError
             Where another file has taken the place of this one.
         """
@@ -212,10 +298,10 @@ class Writer:
             self._finish()
 
     def abandon(self) -> None:
-        """Close without a file: what was written is removed, and what existed before stays."""
+        """Close without a further commit; what was committed stays."""
         if not self._closed:
             self._closed = True
-            self._output.abandon()
+            self._target.abandon()
 
     def __enter__(self) -> Writer:
         return self
@@ -226,17 +312,17 @@ class Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None and self._mode == "w" and self._output.replaces:
-            self.abandon()
-            return
         try:
             try:
                 self.close()
-            finally:  # Where classes or metadata cannot be stored, the last ones that can.
+            except TypeError:  # The last classes and metadata that can be stored.
                 self._finish()
+                raise
         except Exception:
             if error is None:  # Otherwise that one tells more.
                 raise
+        finally:
+            self.abandon()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -256,58 +342,103 @@ class Writer:
             self._check_all_about()
 
     def _check_all_about(self) -> None:
-        self._good_classes = _checked_classes(self._classes, self.path)
+        self._good_classes = self._checked_classes()
         self._good_metadata = _checked_metadata(self._metadata, self.path)
 
-    def _finish(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        if self._broken is not None:
-            self._output.abandon()
-            raise CompactMaskError(
-                f"{self.path}: an append was interrupted half way: the file is not complete"
-            ) from self._broken
-        self._output.finish(self._closing_streams())
-
-    def _continue_classes(self, before: Contents) -> None:
-        existing = before.classes()
-        if self.classes[: len(existing)] != existing and self.classes:
+    def _checked_classes(self) -> list[str]:
+        names = [
+            checked_text(name, self.path, f"classes[{i}]") for i, name in enumerate(self._classes)
+        ]
+        if names[: len(self._stored_classes)] != self._stored_classes:
             raise FormatError(
-                f"{self.path}: classes {self.classes}, expected to begin with those that "
-                f"the file has: {existing}"
+                f"{self.path}: classes {names}, expected to begin with those that the file has: "
+                f"{self._stored_classes}"
             )
-        self.classes = self.classes or existing
+        return names
+
+    def _change(self, take: Callable[[], None], note: Callable[[], None]) -> None:
+        """Change the store and commit when it is time; after an error it is as it was."""
+        mark, commits = self._store.mark(), self._target.commits
+        try:
+            take()
+            if self._pending + 1 >= self._commit_every:
+                self._commit()
+            else:
+                self._pending += 1
+        except BaseException:
+            if self._target.commits == commits:
+                self._store.roll_back(mark)
+            else:
+                note()
+            raise
+        note()
+        self._target.fold_when_due(self._store)
+
+    def _commit(self) -> None:
+        mark, commits = self._store.mark(), self._target.commits
+        text = json_text(self._good_metadata, f"{self.path}: metadata")
+        try:
+            new = self._good_classes[len(self._stored_classes) :]
+            if new:
+                self._store.name_classes(new)
+            if text != self._stored_metadata:
+                self._store.describe(text)
+            self._target.commit(self._store)
+        except BaseException:
+            if self._target.commits == commits:
+                self._store.roll_back(mark)
+                raise
+            self._committed(text)
+            raise
+        self._committed(text)
+
+    def _committed(self, metadata: str) -> None:
+        self._stored_classes, self._stored_metadata = self._good_classes, metadata
+        self._pending = 0
+
+    def _finish(self) -> None:
+        self._check_open()
+        self._commit()
+        self._closed = True
+        self._target.close(self._store)
+
+    def _same(
+        self, number: int | None, file_name: str | None, policy: OnDuplicate, where: str
+    ) -> list[int]:
+        """Give the images that have this id or name, or refuse where there are any."""
+        by_name = None if file_name is None else self._catalog.find_name(file_name)
+        by_id = None if number is None else self._catalog.find_id(number)
+        if policy == "raise" and by_name is not None:
+            raise FormatError(f"{where}: the file has an image of that name")
+        if policy == "raise" and by_id is not None:
+            raise FormatError(f"{where}: the file has an image of id {number}")
+        return sorted({image for image in (by_name, by_id) if image is not None})
+
+    def _find(self, file_name: str | None, id: SupportsIndex | None) -> int | None:
+        if file_name is None and id is None:
+            raise TypeError(f"{self.path}: a file_name or an id expected")
+        if file_name is not None:
+            checked_text(file_name, self.path, "file_name")
+        number = None if id is None else _checked_id(id, f"{self.path}: id")
+        by_name = None if file_name is None else self._catalog.find_name(file_name)
+        by_id = None if number is None else self._catalog.find_id(number)
+        if file_name is None:
+            return by_id
+        return by_name if number is None or by_name == by_id else None
 
     def _free_id(self) -> int:
-        self._next_id = max(self._next_id, len(self))
-        while self._next_id in self._ids:
+        while self._catalog.find_id(self._next_id) is not None:
             self._next_id += 1
         return self._next_id
 
-    def _flush(self) -> None:
-        """Write what fills chunks, once enough waits."""
-        streams = [*self._store.streams()]
-        if sum(stream.nbytes for stream in streams) >= FLUSH_BYTES:
-            for stream in streams:
-                self._output.flush(stream)
-
-    def _closing_streams(self) -> Iterator[Stream]:
-        self._store.settle()
-        yield from self._store.streams()
-        if self._good_classes:
-            names = Text("classes")
-            names.take(self._good_classes)
-            yield from names.streams()
-        if self._good_metadata:
-            document = Stream("metadata", schema.U8, chunk_rows=schema.TEXT_CHUNK_BYTES)
-            text = json_text(self._good_metadata, f"{self.path}: metadata")
-            document.append_bytes(text.encode())
-            yield document
-
-
-def _checked_classes(names: list[str], path: str) -> list[str]:
-    return [checked_text(name, path, f"classes[{i}]") for i, name in enumerate(names)]
+    def _id_of(self, image: int) -> int:
+        """Give the id of an image, from memory or from the file."""
+        stream = next(self._store.images.columns["id"].streams())
+        if image >= stream.first:
+            waiting = stream.since(image)[: stream.row_bytes]
+            return int.from_bytes(waiting, "little", signed=True)
+        column = snapshot.take(self.path).contents().columns["images/id"]
+        return int(column.rows(image, image + 1)[0])
 
 
 def _checked_metadata(value: Any, path: str) -> dict[str, Any]:
@@ -316,28 +447,66 @@ def _checked_metadata(value: Any, path: str) -> dict[str, Any]:
     return copy
 
 
+def _checked_id(value: SupportsIndex, where: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{where} {value!r}, an integer expected") from None
+    if not -(1 << 63) <= number < 1 << 63:
+        raise TypeError(f"{where} {number}, an integer of 64 bits expected")
+    return number
+
+
+def _checked_policy(value: OnDuplicate) -> OnDuplicate:
+    if value not in ("raise", "skip", "replace"):
+        raise ValueError(f"on_duplicate {value!r}, expected 'raise', 'skip' or 'replace'")
+    return value
+
+
 def create(
     path: str | os.PathLike[str],
     mode: Mode = "x",
     classes: Iterable[str] | None = None,
-    compression: Literal["gzip"] | None = None,
+    compression: Compression = None,
+    commit_every: int = 1,
+    durability: Durability = "commit",
+    on_duplicate: OnDuplicate = "raise",
+    lock: bool = True,
 ) -> Writer:
-    """Create a dataset to append to.
+    """Create a dataset to append to, or go on with one.
+
+    Every image is committed before :meth:`Writer.append` returns: it is a record in a log beside
+    the file, ``<path>.log``. From time to time, and at the end, the log is folded into the file
+    under a journal, ``<path>.journal``. A process may be killed at any moment and the power may
+    fail: what was committed is read by :func:`compactmask.open`, and mode "a" goes on from it.
+    The file may be read by any number of processes meanwhile. File and log belong together until
+    the writer is closed; then the file stands alone.
 
     Parameters
     ----------
     path : path-like
-        File to write.
+        File to write. Symbolic links are followed.
     mode : {"x", "w", "a"}
-        As h5py has it: "x" refuses a file that exists, "w" replaces it, "a" continues it. What
-        exists is replaced when the new file is closed, and stays whole until then. Symbolic links
-        are followed.
+        As h5py has it: "x" refuses a file that exists, "w" replaces it at once, "a" goes on with
+        it.
     classes : iterable of str, optional
         Class names; ``class_id`` is the index into them. With "a" they must begin with those
         that the file has.
-    compression : {"gzip"}, optional
-        Deflate the packed masks too: some percent smaller, and slower to read at random. With
-        "a", the default is what the file has.
+    compression : {"gzip", "zstd"}, optional
+        Compress the packed masks too: some percent smaller, and slower to read at random. "zstd"
+        needs the extra of that name. With "a", what the file has.
+    commit_every : int
+        Commit after so many images, and at the end. What is not committed is lost with the
+        process, and readers do not see it.
+    durability : {"commit", "process"}
+        "commit" waits for the disk, so that a commit survives a power failure; "process" leaves
+        that to the system: a commit survives the process, and after a power failure the file is
+        whole, but may lack the last commits.
+    on_duplicate : {"raise", "skip", "replace"}
+        What :meth:`Writer.append` does where there is an image of that id or file name.
+    lock : bool
+        Keep other writers out by a lock on ``<path>.lock``. Turn it off only where the file
+        system has no locks, and nobody else writes.
 
     Returns
     -------
@@ -348,8 +517,10 @@ def create(
     ------
     FileExistsError
         Where the file exists, with "x".
-    CorruptFileError
-        Where the file to continue is damaged or unfinished.
+    BusyError
+        Where another writer has it open.
+    FormatError
+        Where the file to go on with is none of this format, or damaged.
 
     Examples
     --------
@@ -362,13 +533,80 @@ def create(
     ... )
     >>> with cm.create(path, classes=["person"]) as out:
     ...     out.append(found, file_name="a.jpg")
-    ...     out.append(sv.Detections.empty(), file_name="b.jpg", image_shape=(6, 8))
+    >>> with cm.create(path, "a", on_duplicate="skip") as out:
+    ...     for name in ("a.jpg", "b.jpg"):
+    ...         out.append(sv.Detections.empty(), file_name=name, image_shape=(6, 8))
     >>> with cm.open(path) as ds:
-    ...     print(len(ds), ds.images["file_name"], len(ds[1]))
-    2 ['a.jpg' 'b.jpg'] 0
+    ...     print(len(ds), ds.images["file_name"], len(ds[0]), len(ds[1]))
+    2 ['a.jpg' 'b.jpg'] 1 0
     """
-    return Writer(path, mode, classes, compression)
+    if mode not in ("x", "w", "a"):
+        raise ValueError(f"mode {mode!r}, expected 'x', 'w' or 'a'")
+    _check_compression(compression)
+    if durability not in ("commit", "process"):
+        raise ValueError(f"durability {durability!r}, expected 'commit' or 'process'")
+    _checked_policy(on_duplicate)
+    if operator.index(commit_every) < 1:
+        raise ValueError(f"commit_every {commit_every}, expected at least 1")
+    real = resolve(path)
+    if mode == "x" and os.path.lexists(real):
+        raise FileExistsError(errno.EEXIST, "exists", real)
+    target = Journaled(real, WRITER, durability, has_lock=lock)
+    try:
+        before = None
+        if mode == "a" and os.path.lexists(real):
+            found = snapshot.take(real)
+            before = found.contents()
+            _check_continuable(before, compression)
+            store = resumed(before)
+            target.resume(found, store)
+        else:
+            store = Store(compression)
+            target.create(compression, replace=mode == "w")
+        writer = Writer(target, store, before, commit_every=commit_every, on_duplicate=on_duplicate)
+        if classes is not None:
+            writer.classes = [*classes] or writer.classes
+            writer.commit()
+        return writer
+    except BaseException:
+        target.abandon()
+        raise
 
 
-def _writer_name() -> str:
-    return f"compactmask {__version__}"
+def create_sealed(
+    path: str | os.PathLike[str], compression: Compression = None, *, replace: bool
+) -> Writer:
+    """Create a dataset that nobody sees before it is complete.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    compression : {"gzip", "zstd"}, optional
+        As of :func:`create`.
+    replace : bool
+        Whether a file that is there is replaced.
+    """
+    _check_compression(compression)
+    return Writer(Sealed(resolve(path), WRITER, compression, replace=replace), Store(compression))
+
+
+def _check_compression(compression: Compression) -> None:
+    if compression not in (None, "gzip", "zstd"):
+        raise ValueError(f"compression {compression!r}, expected None, 'gzip' or 'zstd'")
+    filters.require(compression)
+
+
+def _check_continuable(before: Contents, compression: Compression) -> None:
+    if before.version > schema.FORMAT_VERSION:
+        raise UnsupportedVersionError(
+            f"{before.path}: format_version {'.'.join(map(str, before.version))} may hold "
+            f"what would be lost, this release of compactmask continues "
+            f"{'.'.join(map(str, schema.FORMAT_VERSION))}: install a newer one"
+        )
+    if compression not in (None, before.compression):
+        raise FormatError(
+            f"{before.path}: compression {compression!r}, the file has {before.compression!r}: "
+            "repack it to change that"
+        )
+    filters.require(before.compression)

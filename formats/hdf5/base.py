@@ -1,0 +1,181 @@
+"""The HDF5 file of a writer: what commits are folded into, under a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from h5py import h5f
+
+from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
+
+from .. import disk, partial
+from . import journal, superblock, tree
+from .handle import pread
+from .journal import Journal
+from .pages import Pages, access_plan, undisturbed
+from .stream import Stream
+
+ROOT_BYTES = 1 << 16
+"""The uuid of a file is looked for in so many bytes from its root on."""
+
+
+def create(path: str, writer: str, compression: str | None, *, replace: bool) -> None:
+    """Put a file without images in place.
+
+    Parameters
+    ----------
+    path : str
+        What :func:`~..partial.resolve` gave.
+    writer : str
+        Name and version of the program that writes.
+    compression : str, optional
+        Of the packed masks.
+    replace : bool
+        Whether a file that is there is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        Where a file is there and must stay.
+    """
+    temporary = partial.beside(path)
+    fd = disk.create(temporary)
+    try:
+        pages = Pages(fd, 1 << 30)  # So that all of it stays in memory.
+        pages.truncate(0)
+        undisturbed(lambda: tree.create(b"pages", writer, compression, pages).close())
+        content = b"".join(pages.changed().values())[: pages.size]
+        disk.write(fd, content, 0)
+        partial.put_in_place(temporary, path, overwrite=replace)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            disk.remove(temporary)
+        raise
+    finally:
+        os.close(fd)
+
+
+class Base:
+    """The file at a path, to be changed by checkpoints. A complete journal is applied first.
+
+    Parameters
+    ----------
+    path : str
+        What :func:`~..partial.resolve` gave.
+
+    Raises
+    ------
+    FormatError
+        Where it is a file that cannot be continued.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = path
+        self.fd: Final = disk.open_to_write(path)
+        self.is_half_way = False
+        """Whether a journal waits to be applied, which opening the file again does."""
+        try:
+            self._complete_journal()
+            self._block = self._read_superblock()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def end(self) -> int:
+        """Where the file ends, as its superblock has it."""
+        return self._block.end
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.fd)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still at its path."""
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.stat(self.path))
+        except OSError:
+            return False
+
+    def fold(self, streams: Iterable[Stream], uuid: bytes) -> None:
+        """Write all rows that the file does not have. After an error it is as it was before.
+
+        When this returns the journal is still there: whoever reads the file meanwhile knows
+        from it that the log is of no use any more.
+        """
+        if self._read_superblock().raw != self._block.raw:
+            raise CompactMaskError(f"{self.path}: changed by another program while it was written")
+        if os.fstat(self.fd).st_size > self.end:  # What a checkpoint that failed has left.
+            disk.truncate(self.fd, self.end)
+        try:
+            self._journal(self._changes(streams), uuid)
+        except BaseException:
+            self._give_up()
+            raise
+        self.is_half_way = True
+        self._complete_journal()
+        self.is_half_way = False
+        self._block = self._read_superblock()
+
+    def _give_up(self) -> None:
+        try:
+            journal.remove(self.path)
+        except OSError:
+            self.is_half_way = True
+        with contextlib.suppress(OSError):
+            disk.truncate(self.fd, self.end)
+
+    def _changes(self, streams: Iterable[Stream]) -> Pages:
+        pages = Pages(self.fd, self.end)
+        try:
+            file = tree.Tree(h5f.open(b"pages", h5f.ACC_RDWR, access_plan(pages)))
+            try:
+                file.write_all(streams)
+            finally:
+                file.close()
+        finally:
+            if pages.error is not None:
+                raise pages.error
+        if pages.size <= self.end:
+            raise CompactMaskError(f"{self.path}: a checkpoint did not grow the file")
+        return pages
+
+    def _journal(self, pages: Pages, uuid: bytes) -> None:
+        disk.truncate(self.fd, pages.size)
+        disk.sync(self.fd)
+        offset = self._uuid_offset(uuid)
+        changed = pages.changed()
+        found = Journal(uuid, offset, self._block.raw, pages.size, changed)
+        journal.write(found, self.path)
+
+    def _complete_journal(self) -> None:
+        """Apply a complete journal of this file; one that is torn is of no use."""
+        found = journal.read(self.path)
+        if found is not None and found.belongs_to(self.fd):
+            found.apply(self.fd)
+
+    def _uuid_offset(self, uuid: bytes) -> int:
+        at = pread(self.fd, ROOT_BYTES, self._block.root).find(uuid.hex().encode())
+        if at < 0:
+            raise FormatError(
+                f"{self.path}: its uuid is not near its root, as it is in files of this package: "
+                "repack it to continue it"
+            )
+        return self._block.root + at
+
+    def _read_superblock(self) -> superblock.Superblock:
+        found = superblock.parse(pread(self.fd, superblock.SIZE, 0))
+        if found is None:
+            raise FormatError(
+                f"{self.path}: not a file of HDF5's format 1.10, as those of this package are: "
+                "repack it to continue it"
+            )
+        if found.is_held:
+            raise CorruptFileError(
+                f"{self.path}: half way through a checkpoint, and there is no journal to "
+                "complete it"
+            )
+        return found

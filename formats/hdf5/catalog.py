@@ -1,0 +1,123 @@
+"""Which images there are, by id and by file name, as numbers: no Python object an image."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import schema
+from .column import Text
+from .contents import Contents
+
+MERGE_AT = 1 << 16
+BLOCK_ROWS = 1 << 16
+
+
+class Catalog:
+    """Finds images that are not deleted. A name is known by a hash of 64 bits and its CRC-32."""
+
+    def __init__(self) -> None:
+        self._ids = Multimap()
+        self._names = Multimap()
+        self._deleted: set[int] = set()
+        self._images = 0
+
+    def __len__(self) -> int:
+        """Give the number of images that are not deleted."""
+        return self._images - len(self._deleted)
+
+    def fill(self, contents: Contents) -> None:
+        """Add the images of a file."""
+        n = self._images = contents.n_images
+        self._deleted.update(contents.deleted.tolist())
+        self._ids.fill(contents.images["id"].all(), np.zeros(n, np.uint32), np.arange(n))
+        names = contents.images["file_name"]
+        if not isinstance(names, Text):
+            return
+        hashes, checks, images = [], [], []
+        for start in range(0, n, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, n)
+            present = np.asarray(contents.columns["images/present"].rows(start, stop))
+            rows = np.flatnonzero(present & schema.FILE_NAME)
+            found = names.rows(start, stop)
+            keys = [_key(found[row].encode()) for row in rows.tolist()]
+            hashes.append(np.array([key for key, _ in keys], np.int64))
+            checks.append(np.array([check for _, check in keys], np.uint32))
+            images.append(rows + start)
+        if hashes:
+            self._names.fill(np.concatenate(hashes), np.concatenate(checks), np.concatenate(images))
+
+    def add(self, image_id: int, file_name: str | None) -> None:
+        """Add the next image."""
+        self._ids.add(image_id, 0, self._images)
+        if file_name is not None:
+            self._names.add(*_key(file_name.encode()), self._images)
+        self._images += 1
+
+    def delete(self, images: list[int]) -> None:
+        """Forget images."""
+        self._deleted.update(images)
+
+    def find_id(self, image_id: int) -> int | None:
+        """Give the image that has an id; None where there is none."""
+        return self._living(self._ids.find(image_id, 0))
+
+    def find_name(self, file_name: str) -> int | None:
+        """Give the image that has a file name; None where there is none."""
+        return self._living(self._names.find(*_key(file_name.encode())))
+
+    def _living(self, images: list[int]) -> int | None:
+        return next((image for image in images if image not in self._deleted), None)
+
+
+class Multimap:
+    """Positions of images by a key of 64 bits and a second one of 32.
+
+    What is new stands in a dictionary until it is worth sorting into the arrays.
+    """
+
+    __slots__ = ("_checks", "_fresh", "_images", "_keys", "_n_fresh")
+
+    def __init__(self) -> None:
+        self._keys = np.empty(0, np.int64)
+        self._checks = np.empty(0, np.uint32)
+        self._images = np.empty(0, np.int64)
+        self._fresh: dict[tuple[int, int], list[int]] = {}
+        self._n_fresh = 0
+
+    def fill(
+        self, keys: npt.NDArray[Any], checks: npt.NDArray[Any], images: npt.NDArray[Any]
+    ) -> None:
+        """Add many at once."""
+        keys = np.concatenate([self._keys, keys])
+        order = np.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        self._checks = np.concatenate([self._checks, checks])[order]
+        self._images = np.concatenate([self._images, images])[order]
+
+    def add(self, key: int, check: int, image: int) -> None:
+        """Add one."""
+        self._fresh.setdefault((key, check), []).append(image)
+        self._n_fresh += 1
+        if self._n_fresh > max(MERGE_AT, len(self._keys) // 4):
+            entries = [(*key, image) for key, images in self._fresh.items() for image in images]
+            keys, checks, images = zip(*entries, strict=True)
+            self.fill(
+                np.array(keys, np.int64), np.array(checks, np.uint32), np.array(images, np.int64)
+            )
+            self._fresh.clear()
+            self._n_fresh = 0
+
+    def find(self, key: int, check: int) -> list[int]:
+        """Give the images of a key."""
+        low = np.searchsorted(self._keys, np.int64(key), "left")
+        high = np.searchsorted(self._keys, np.int64(key), "right")
+        same = self._checks[low:high] == check
+        return [*self._fresh.get((key, check), ()), *self._images[low:high][same].tolist()]
+
+
+def _key(name: bytes) -> tuple[int, int]:
+    return hash(name), zlib.crc32(name)

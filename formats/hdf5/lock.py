@@ -1,0 +1,116 @@
+"""One writer at a time: a lock that dies with the process that holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import Final
+
+from compactmask.errors import BusyError
+
+from .. import disk
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+_HELD: dict[str, tuple[int, object]] = {}
+"""The process that holds each lock, and which: record locks do not keep a process from itself."""
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+def lock_path(path: str) -> str:
+    """Give the name of a file's lock."""
+    return f"{path}.lock"
+
+
+class WriterLock:
+    """A POSIX record lock on ``<path>.lock``, which names the process and machine that hold it.
+
+    A forked child does not inherit a record lock, so that of a process that was killed is free,
+    whatever children it has left; ``flock`` would still be held by them.
+
+    Parameters
+    ----------
+    path : str
+        The file that it protects, as :func:`~..partial.resolve` gives it.
+
+    Raises
+    ------
+    BusyError
+        Where another writer has it.
+    OSError
+        Where the file system has no locks, or the folder cannot be written to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = lock_path(path)
+        self._pid = os.getpid()
+        mine = self._pid, object()
+        held = _HELD.setdefault(self.path, mine)
+        if held is not mine:
+            if held[0] == self._pid:
+                raise BusyError(f"{path}: another writer of this process has it open")
+            _HELD[self.path] = mine  # What the parent of this process holds, it does not.
+        try:
+            self._fd = self._acquire(path)
+        except BaseException:
+            del _HELD[self.path]
+            raise
+
+    def _acquire(self, path: str) -> int:
+        while True:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | disk.BINARY, 0o666)
+            try:
+                _lock(fd)
+                if _is_at(fd, self.path):  # Not removed by the writer that had it before.
+                    os.ftruncate(fd, 0)
+                    os.write(fd, f"{self._pid} {socket.gethostname()}\n".encode())
+                    return fd
+            except BlockingIOError:
+                holder = os.pread(fd, 300, 0).decode(errors="replace") if os.name != "nt" else ""
+                pid, _, host = holder.strip().partition(" ")
+                os.close(fd)
+                raise BusyError(
+                    f"{path}: another writer has it open: process {pid or '?'} on {host or '?'}"
+                ) from None
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def release(self) -> None:
+        """Let go of the lock; in a forked child this changes nothing for the parent."""
+        if os.getpid() == self._pid:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+            _HELD.pop(self.path, None)
+        os.close(self._fd)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except OSError:
+        return False
+
+
+def _lock(fd: int) -> None:
+    """Lock or raise BlockingIOError."""
+    try:
+        if os.name == "nt":
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        else:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            raise BlockingIOError(errno.EAGAIN, "locked") from None
+        if error.errno in _NO_LOCKS:
+            raise OSError(
+                error.errno,
+                "the file system has no locks; where there is one writer only, pass lock=False",
+            ) from None
+        raise

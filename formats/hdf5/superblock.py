@@ -1,0 +1,42 @@
+"""The first bytes of an HDF5 file: where it ends, and where its root is."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HELD = b"\x89CMK\r\n\x1a\n"
+"""Stands there while a checkpoint is applied, so that nobody takes the file for whole."""
+SIZE = 48
+_FIELDS = struct.Struct("<8sBBBBQQQQI")
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """What the format needs of the superblock, of version 2 or 3 as HDF5 names it."""
+
+    raw: bytes
+    is_held: bool
+    is_open: bool
+    """Whether the HDF5 library has it open for writing, or died while it had."""
+    end: int
+    """The end of the file, which grows with every checkpoint and so tells one from another."""
+    root: int
+    """Where the object header of the root group begins."""
+
+
+def parse(raw: bytes) -> Superblock | None:
+    """Read a superblock; None where it is none of version 2 or 3.
+
+    Parameters
+    ----------
+    raw : bytes
+        The first ``SIZE`` bytes of the file, or fewer where it is shorter.
+    """
+    if len(raw) < SIZE:
+        return None
+    signature, version, offsets, lengths, flags, _, _, end, root, _ = _FIELDS.unpack(raw)
+    if signature not in (SIGNATURE, HELD) or version not in (2, 3) or (offsets, lengths) != (8, 8):
+        return None
+    return Superblock(raw, signature == HELD, version == 3 and bool(flags & 1), end, root)
