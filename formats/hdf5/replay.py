@@ -187,12 +187,8 @@ def merged(tree: Tree, replay: Replay) -> Tree:
             stored = Extent(
                 path, tail.dtype, (0, *tail.inner), 1, tail.is_bool, b"", is_open=tail.is_open
             )
-        kind = tail.dtype, tail.start, *tail.inner
-        if (
-            stored is None
-            or kind != (stored.dtype, *stored.shape)
-            or tail.is_bool != stored.is_bool
-        ):
+        kind = tail.dtype, tail.is_bool, tail.start, *tail.inner
+        if stored is None or kind != (stored.dtype, stored.is_bool, *stored.shape):
             raise CorruptFileError(
                 f"{replay.where}: continues /{path} with {tail.dtype} of rows {tail.inner} from "
                 f"row {tail.start} on; the file has "
