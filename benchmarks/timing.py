@@ -99,9 +99,10 @@ def verdict(value: float, target: float, at_least: bool = True) -> str:
 
 def environment() -> str:
     """Return what the figures were taken on, in one paragraph."""
-    names = ("compactmask", "numpy", "h5py", "supervision", "pycocotools", "rlemasklib", "orjson")
+    ours = ("compactmask", "numpy", "h5py", "supervision")
+    rivals = ("pycocotools", "rlemasklib", "orjson", "pyarrow")
     versions = []
-    for name in names:
+    for name in ours + rivals:
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
