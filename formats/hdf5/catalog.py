@@ -113,10 +113,13 @@ class Multimap:
 
     def find(self, key: int, check: int) -> list[int]:
         """Give the images of a key."""
+        fresh = [*self._fresh.get((key, check), ())]
+        if not len(self._keys):
+            return fresh
         low = np.searchsorted(self._keys, np.int64(key), "left")
         high = np.searchsorted(self._keys, np.int64(key), "right")
         same = self._checks[low:high] == check
-        return [*self._fresh.get((key, check), ()), *self._images[low:high][same].tolist()]
+        return fresh + self._images[low:high][same].tolist()
 
 
 def _key(name: bytes) -> tuple[int, int]:

@@ -150,7 +150,7 @@ class Journaled:
 
     def _fold(self, store: Store, *, is_last: bool) -> None:
         log, file = self._checked()
-        streams = [*store.streams()]
+        streams = store.streams()
         file.fold(streams, self._uuid)
         file.is_half_way = True  # Until the log is that of the file as it is now.
         for stream in streams:

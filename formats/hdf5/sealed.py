@@ -54,7 +54,7 @@ class Sealed:
 
     def fold_when_due(self, store: Store) -> None:
         """Write what fills chunks, once enough waits."""
-        streams = [*store.streams()]
+        streams = store.streams()
         if self._tree is not None and sum(len(s.waiting) for s in streams) >= FLUSH_BYTES:
             for stream in streams:
                 self._tree.write_chunks(stream)

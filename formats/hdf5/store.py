@@ -13,9 +13,14 @@ from compactmask.packed import Packed
 from . import schema
 from .rows import Rows, mask_rows
 from .stream import Stream
-from .table import Ragged, Table, Text, indptr_stream
+from .table import Numbers, Ragged, Table, Text, indptr_stream
 
-Mark = tuple[list[tuple[Stream, int]], list[dict[str, Any]]]
+LATE = ("masks", "deleted", "classes", "metadata")
+"""Parts of a store that begin when there is something for them."""
+Columns = dict[str, Numbers | Text]
+Mark = tuple[
+    list[tuple[Stream, int]], list[tuple[Table, int, Columns, set[str]]], dict[str, Any]
+]
 """What a store was at one moment."""
 
 
@@ -49,6 +54,8 @@ class Store:
         self.deleted: Stream | None = None
         self.classes: Text | None = None
         self.metadata: Text | None = None
+        self._known: list[Any] = []
+        self._streams: list[Stream] = []
         for name, values in schema.IMAGE_BASE.items():
             self.images.propose(name, values)
         self.detections.propose("xyxy", np.empty((0, 4), np.dtype("<f4")))
@@ -113,39 +120,53 @@ class Store:
             self.deleted = Stream("images/deleted", schema.I64, chunk_rows=rows, codec=self.codec)
         return self.deleted
 
-    def streams(self) -> Iterator[Stream]:
+    def streams(self) -> list[Stream]:
         """Give all that is stored."""
-        yield from self.images.streams()
-        yield self.detection_indptr
-        yield from self.detections.streams()
-        if self.masks is not None:
-            yield from self.masks.streams()
-        if self.deleted is not None:
-            yield self.deleted
-        for text in (self.classes, self.metadata):
-            if text is not None:
-                yield from text.streams()
+        parts = [*self._parts()]
+        state = [(part, part.changes) if isinstance(part, Table) else part for part in parts]
+        if state != self._known:
+            self._streams = [stream for part in parts for stream in _streams(part)]
+            self._known = state
+        return self._streams
 
     def mark(self) -> Mark:
         """Note the present state."""
         lengths = [(stream, stream.rows) for stream in self.streams()]
-        return lengths, [_state(part) for part in self._parts()]
+        tables = [
+            (table, table.rows, dict(table.columns), set(table.open))
+            for table in self._parts()
+            if isinstance(table, Table)
+        ]
+        return lengths, tables, {name: getattr(self, name) for name in LATE}
 
     def roll_back(self, mark: Mark) -> None:
         """Return to the state of a mark; no chunk may have been dropped since."""
-        lengths, states = mark
-        for part, state in zip([*self._parts()], states, strict=False):
-            for name, value in state.items():
-                setattr(part, name, value)
+        lengths, tables, late = mark
+        for table, rows, columns, open_ in tables:
+            table.rows, table.columns, table.open = rows, columns, open_
+            table.changes += 1
+        for name, part in late.items():
+            setattr(self, name, part)
         for stream, rows in lengths:
             stream.cut(rows)
 
-    def _parts(self) -> Iterator[Any]:
-        yield self
+    def _parts(self) -> Iterator[Table | Text | Stream | Ragged]:
         yield self.images
+        yield self.detection_indptr
         yield self.detections
         if self.masks is not None:
+            yield self.masks.packed
             yield self.masks.table
+        for part in (self.deleted, self.classes, self.metadata):
+            if part is not None:
+                yield part
+
+
+def _streams(part: Table | Text | Stream | Ragged) -> Iterator[Stream]:
+    if isinstance(part, Stream):
+        yield part
+    else:
+        yield from part.streams()
 
 
 class Masks:
@@ -174,15 +195,3 @@ class Masks:
         """Add instances that have no mask."""
         self.table.take({}, rows)
         self.packed.skip(rows)
-
-    def streams(self) -> Iterator[Stream]:
-        """Give what is stored."""
-        yield from self.packed.streams()
-        yield from self.table.streams()
-
-
-def _state(part: Any) -> dict[str, Any]:
-    """Give what of a store or table changes when rows are taken, but for its streams."""
-    if isinstance(part, Table):
-        return {"rows": part.rows, "columns": dict(part.columns), "open": set(part.open)}
-    return {name: getattr(part, name) for name in ("masks", "deleted", "classes", "metadata")}

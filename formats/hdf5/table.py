@@ -130,7 +130,7 @@ class Table:
         What its columns are compressed with.
     """
 
-    __slots__ = ("_codec", "columns", "open", "path", "rows")
+    __slots__ = ("_codec", "changes", "columns", "open", "path", "rows")
 
     def __init__(self, path: str, codec: str) -> None:
         self.path = path
@@ -138,6 +138,8 @@ class Table:
         self.columns: dict[str, Numbers | Text] = {}
         self.open: set[str] = set()
         """The columns whose dtype is open."""
+        self.changes = 0
+        """How often there was another set of columns."""
         self._codec = codec
 
     def fit(self, values: Mapping[str, Values], rows: int, where: str) -> dict[str, Any]:
@@ -182,6 +184,7 @@ class Table:
             self.columns[name] = self._column(name, values)
             self.columns[name].skip(self.rows)
             self.open.discard(name)
+            self.changes += 1
         return self.columns[name]
 
     def propose(self, name: str, values: Values) -> None:
