@@ -62,6 +62,7 @@ class Journaled:
         """
         base.create(self.path, self._writer, compression, replace=replace)
         self._begin(snapshot.take(self.path)).begin(self._opened().end)
+        journal.remove(self.path)
 
     def resume(self, before: Snapshot, store: Store) -> None:
         """Go on after the last commit of a file."""
@@ -71,6 +72,7 @@ class Journaled:
             log.begin(self._opened().end)
             journal.remove(self.path)
             return
+        journal.remove(self.path)
         streams = {stream.path: stream for stream in store.streams()}
         latest = {path: number for number, path in enumerate(replay.declared)}
         declared = [
@@ -105,7 +107,7 @@ class Journaled:
         try:
             undisturbed(lambda: self._fold(store, is_last=False))
             self._next_checkpoint = CHECKPOINT_BYTES
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             self._next_checkpoint = log.size + CHECKPOINT_BYTES
             if file.is_half_way:
                 raise

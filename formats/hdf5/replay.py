@@ -47,12 +47,20 @@ class Replay:
         """The paths in the order in which the log declared them; records name them by that."""
 
     def begin(self, data: bytes) -> None:
-        """Read the header of a log, and its records."""
+        """Read the header of a log, and its records.
+
+        Raises
+        ------
+        CorruptFileError
+            Where it is damaged. One that is too short or zeros was never on the disk.
+        """
         size = log.HEADER.size
-        if len(data) < size:
+        if len(data) < size or not any(data):
             return
         magic, uuid, end, crc = log.HEADER.unpack_from(data)
-        if magic != log.MAGIC or uuid != self._uuid or crc != zlib.crc32(data[: size - 4]):
+        if magic != log.MAGIC or crc != zlib.crc32(data[: size - 4]):
+            raise CorruptFileError(f"{self.where}: its first {size} bytes are damaged")
+        if uuid != self._uuid:
             return
         self.end, self.size, self.crc = end, size, zlib.crc32(data[:size])
         self.go_on(data[size:])
