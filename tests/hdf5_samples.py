@@ -1,11 +1,15 @@
 """Detections to store, and what it means that they came back."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import supervision as sv
 
 from compactmask import CompactMask
 
 SHAPE = (60, 80)
+CODECS = ["gzip", *["zstd"] * all(map(find_spec, ("zstandard", "hdf5plugin")))]
+"""What masks can be compressed with here."""
 
 
 def pixels(count, seed=0, shape=SHAPE):

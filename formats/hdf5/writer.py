@@ -97,7 +97,6 @@ class Writer:
         self.metadata = {}
         if before is not None:
             self._catalog.fill(before)
-            self._next_id = before.n_images
             self._stored_classes = before.classes()
             self.classes = self._stored_classes
             self.metadata = before.metadata()
@@ -110,14 +109,9 @@ class Writer:
 
     @classes.setter
     def classes(self, names: Iterable[str]) -> None:
-        if isinstance(names, str):
-            raise TypeError(f"{self.path}: classes: {names!r}, expected an iterable of names")
-        self._classes, before = [*names], getattr(self, "_classes", [])
-        try:
-            self._good_classes = self._checked_classes()
-        except BaseException:
-            self._classes = before
-            raise
+        classes = _listed(names, self.path)
+        self._good_classes = self._checked_classes(classes)
+        self._classes = classes
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -342,13 +336,11 @@ class Writer:
             self._check_all_about()
 
     def _check_all_about(self) -> None:
-        self._good_classes = self._checked_classes()
+        self._good_classes = self._checked_classes(self._classes)
         self._good_metadata = _checked_metadata(self._metadata, self.path)
 
-    def _checked_classes(self) -> list[str]:
-        names = [
-            checked_text(name, self.path, f"classes[{i}]") for i, name in enumerate(self._classes)
-        ]
+    def _checked_classes(self, classes: list[str]) -> list[str]:
+        names = [checked_text(each, self.path, f"classes[{i}]") for i, each in enumerate(classes)]
         if names[: len(self._stored_classes)] != self._stored_classes:
             raise FormatError(
                 f"{self.path}: classes {names}, expected to begin with those that the file has: "
@@ -427,6 +419,7 @@ class Writer:
         return by_name if number is None or by_name == by_id else None
 
     def _free_id(self) -> int:
+        self._next_id = max(self._next_id, self._store.images.rows)
         while self._catalog.find_id(self._next_id) is not None:
             self._next_id += 1
         return self._next_id
@@ -439,6 +432,12 @@ class Writer:
             return int.from_bytes(waiting, "little", signed=True)
         column = snapshot.take(self.path).contents().columns["images/id"]
         return int(column.rows(image, image + 1)[0])
+
+
+def _listed(names: Iterable[str], path: str) -> list[str]:
+    if isinstance(names, str):
+        raise TypeError(f"{path}: classes: {names!r}, expected an iterable of names")
+    return [*names]
 
 
 def _checked_metadata(value: Any, path: str) -> dict[str, Any]:
@@ -551,6 +550,9 @@ def create(
     real = resolve(path)
     if mode == "x" and os.path.lexists(real):
         raise FileExistsError(errno.EEXIST, "exists", real)
+    names = [] if classes is None else _listed(classes, real)
+    for i, name in enumerate(names):
+        checked_text(name, real, f"classes[{i}]")
     target = Journaled(real, WRITER, durability, has_lock=lock)
     try:
         before = None
@@ -564,8 +566,8 @@ def create(
             store = Store(compression)
             target.create(compression, replace=mode == "w")
         writer = Writer(target, store, before, commit_every=commit_every, on_duplicate=on_duplicate)
-        if classes is not None:
-            writer.classes = [*classes] or writer.classes
+        if names:
+            writer.classes = names
             writer.commit()
         return writer
     except BaseException:
