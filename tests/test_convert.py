@@ -251,12 +251,21 @@ def test_of_two_conversions_to_one_file_the_first_to_finish_wins_without_overwri
 
 
 def test_the_file_and_its_name_are_on_the_disk_when_a_conversion_returns(tmp_path, monkeypatch):
-    synced = []
-    monkeypatch.setattr(cm.formats.partial, "sync", synced.append)
-    cm.convert(write(tmp_path, [result()]), tmp_path / "out.h5")
-    temporary, folder = synced[-2:]
-    assert re.fullmatch(r"out\.h5\.[0-9a-f]{8}\.partial", os.path.basename(temporary))
-    assert folder == str(tmp_path)
+    out, steps = tmp_path / "out.h5", []
+
+    def note(name):
+        work = getattr(disk, name)
+
+        def noted(*arguments):
+            steps.append((name, out.exists()))
+            return work(*arguments)
+
+        monkeypatch.setattr(disk, name, noted)
+
+    for name in ("sync", "link", "sync_folder"):
+        note(name)
+    cm.convert(write(tmp_path, [result()]), out)
+    assert steps == [("sync", False), ("link", False), ("sync_folder", True)]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")

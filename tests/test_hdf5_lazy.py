@@ -17,7 +17,7 @@ from hdf5_samples import assert_same, full
 
 import compactmask as cm
 from compactmask.errors import CorruptFileError
-from compactmask.formats.hdf5 import column, schema, source
+from compactmask.formats.hdf5 import column, schema, snapshot
 from compactmask.formats.hdf5.handle import Handle
 
 IMAGES = 60
@@ -153,7 +153,7 @@ def test_memory_for_chunks_is_bounded(path, monkeypatch):
     with cm.open(path) as ds:
         for i in range(len(ds)):
             assert_same(ds[i], full(5, seed=i))
-        cache = ds._source._opened()._cache
+        cache = ds._source._opened().contents._cache
         kept = [entry[1] for entry in cache._chunks.values()]
         assert cache._nbytes == sum(kept)
         assert sum(kept) - kept[-1] <= 10_000
@@ -218,14 +218,14 @@ def test_a_file_that_a_viewer_has_open_can_be_read(path):
 def test_a_file_that_is_exchanged_while_it_is_opened_is_opened_again(path, monkeypatch):
     other = path.with_name("other.h5")
     cm.save(full(1), other)
-    read_layout = source.read_layout
+    read_layout = snapshot.read_layout
 
     def exchange(handle):
         if other.exists():
             os.replace(other, path)
         return read_layout(handle)
 
-    monkeypatch.setattr(source, "read_layout", exchange)
+    monkeypatch.setattr(snapshot, "read_layout", exchange)
     with cm.open(path) as ds:
         assert_same(ds[0], full(1))
 

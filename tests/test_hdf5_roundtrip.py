@@ -4,10 +4,11 @@ import fresh
 import numpy as np
 import pytest
 import supervision as sv
-from hdf5_samples import SHAPE, assert_same, boxes, full, pixels
+from hdf5_samples import CODECS, SHAPE, assert_same, boxes, full, pixels
 
 import compactmask as cm
-from compactmask.formats.hdf5 import masks, schema, writer
+from compactmask.formats.hdf5 import journaled, masks, schema, sealed
+from compactmask.formats.hdf5.writer import create_sealed
 
 
 @pytest.fixture
@@ -15,34 +16,57 @@ def path(tmp_path):
     return tmp_path / "some.h5"
 
 
-def write(path, images, **options):
-    with cm.create(path, **options) as out:
-        for i, detections in enumerate(images):
-            out.append(detections, file_name=f"{i}.jpg", image_shape=SHAPE)
+def append(out, images):
+    for i, detections in enumerate(images):
+        out.append(detections, file_name=f"{i}.jpg", image_shape=SHAPE)
 
 
-@pytest.fixture(params=["sealed", "flushed", "gzip", "flushed gzip"])
-def options(request, monkeypatch):
-    """The ways in which datasets are laid out."""
-    if "flushed" in request.param:
-        monkeypatch.setattr(writer, "FLUSH_BYTES", 0)
+def write(path, images):
+    with cm.create(path) as out:
+        append(out, images)
+
+
+@pytest.fixture(params=["in a log", "closed", "by checkpoints", "sealed", "sealed in pieces"])
+def layout(request):
+    """What brings rows to where a reader finds them."""
+    return request.param
+
+
+@pytest.fixture(params=[None, *CODECS])
+def write_as(request, layout, monkeypatch):
+    """Write a file in each of the ways in which datasets are laid out."""
+    if layout in ("by checkpoints", "sealed in pieces"):
+        monkeypatch.setattr(journaled, "CHECKPOINT_BYTES", 0)
+        monkeypatch.setattr(sealed, "FLUSH_BYTES", 0)
         monkeypatch.setattr(schema, "CHUNK_ROWS", 4)
         monkeypatch.setattr(schema, "TEXT_CHUNK_BYTES", 16)
-        monkeypatch.setattr(schema, "MASK_CHUNK_BYTES", {None: 32, "gzip": 24})
-    return {"compression": "gzip" if "gzip" in request.param else None}
+        monkeypatch.setattr(schema, "MASK_CHUNK_BYTES", 32)
+
+    def write_it(path, images):
+        if "sealed" in layout:
+            out = create_sealed(path, request.param, replace=False)
+        else:
+            out = cm.create(path, compression=request.param)
+        append(out, images)
+        if layout == "in a log":
+            out.abandon()
+        else:
+            out.close()
+
+    return write_it
 
 
-def test_every_field_comes_back_equal_in_every_layout(path, options):
+def test_every_field_comes_back_equal_in_every_layout(path, write_as):
     images = [full(n, seed=n) for n in (3, 1, 8, 5, 2)]
-    write(path, images, **options)
+    write_as(path, images)
     with cm.open(path) as ds:
         for found, expected in zip(ds, images, strict=True):
             assert_same(found, expected)
 
 
-def test_images_lack_what_they_lacked(path, options):
+def test_images_lack_what_they_lacked(path, write_as):
     images = [boxes(2), full(3), boxes(0), sv.Detections.empty(), full(1), boxes(4)]
-    write(path, images, **options)
+    write_as(path, images)
     with cm.open(path) as ds:
         for found, expected in zip(ds, images, strict=True):
             assert_same(found, expected)
@@ -278,7 +302,7 @@ def test_what_decoding_needs_is_kept_for_a_limited_number_of_blocks(path, monkey
     monkeypatch.setattr(masks, "MAX_BLOCKS", 2)
     write(path, [full(3)])
     with cm.open(path) as ds:
-        blocks = ds._source._contents.mask_store._blocks
+        blocks = ds._source._opened().contents.mask_store._blocks
         blocks.update({7: b"", 8: b"", 9: b""})  # As two threads may leave it.
         ds.crop(0)
         assert set(blocks) == {0}

@@ -119,7 +119,8 @@ class Multimap:
         low = np.searchsorted(self._keys, np.int64(key), "left")
         high = np.searchsorted(self._keys, np.int64(key), "right")
         same = self._checks[low:high] == check
-        return fresh + self._images[low:high][same].tolist()
+        sorted_in: list[int] = self._images[low:high][same].tolist()
+        return fresh + sorted_in
 
 
 def _key(name: bytes) -> tuple[int, int]:

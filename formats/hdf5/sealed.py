@@ -63,6 +63,9 @@ class Sealed:
         """Write what still waits, and put the file in place."""
         assert self._tree is not None
         try:
+            for stream in store.streams():
+                if stream.codec is None and stream.first == 0:
+                    stream.total = stream.rows  # Masks that were not flushed fit in one piece.
             self._tree.write_all(store.streams())
             self._close_tree()
             with _no_other_writer(self.path):
