@@ -118,7 +118,7 @@ def convert(
     >>> report.images, report.instances, report.skipped
     (1, 1, 0)
     """
-    from .hdf5.writer import create_sealed
+    from .hdf5.creation import create_sealed
 
     if on_error not in ("raise", "skip", "collect"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")

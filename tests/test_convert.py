@@ -13,6 +13,7 @@ from data import DATA, needs_data
 
 import compactmask as cm
 from compactmask.errors import FormatError, InvalidMaskError
+from compactmask.formats import disk
 
 needs_fifo = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
 

@@ -15,7 +15,7 @@ import compactmask as cm
 from compactmask.formats.hdf5 import schema
 
 SPECIFICATION = (Path(cm.__file__).parent / "formats" / "HDF5.md").read_text(encoding="utf-8")
-EXAMPLE = SPECIFICATION.partition("## 8. An example")[2]
+EXAMPLE = SPECIFICATION.partition(". An example\n")[2]
 
 
 @pytest.fixture
@@ -53,6 +53,8 @@ def test_every_dataset_is_in_the_specification_and_every_name_in_a_file(path):
     with cm.create(path, classes=["cat"]) as out:
         out.metadata["x"] = 1
         out.append(full(3), file_name="a", columns={"n": 1, "t": "x"})
+        out.append(boxes(1), file_name="b")
+        out.delete(file_name="b")
     found = datasets(path)
     patterns = named_in_the_specification()
     for name in found:
@@ -81,7 +83,8 @@ def test_shapes_and_dtypes_are_those_of_the_specification(path):
 
 
 def test_attributes_are_those_of_the_specification(path):
-    cm.save(boxes(1), path)
+    with cm.create(path, compression="gzip") as out:
+        out.append(boxes(1))
     table = SPECIFICATION.partition("## 2. Attributes")[2].partition("\nA reader")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     names = set(re.findall(r"`(\w+)`", "".join(cells)))
@@ -90,7 +93,7 @@ def test_attributes_are_those_of_the_specification(path):
         assert all(value.dtype.kind == "S" for value in file.attrs.values())
         assert file.attrs["format"] == b"compactmask"
         assert file.attrs["format_version"] == b"1.0"
-        assert file.attrs["state"] == b"complete"
+        assert file.attrs["compression"] == b"gzip"
         assert re.fullmatch(r"[0-9a-f]{32}", file.attrs["uuid"].decode())
 
 
@@ -103,11 +106,19 @@ def test_presence_bits_and_limits_are_those_of_the_specification():
         ("at most 16 MiB", schema.MAX_CHUNK_BYTES),
         ("at most 1024 of them", schema.MAX_COLUMNS),
         ("2 to 65,535", schema.MAX_TEXT_WIDTH),
-        (f"full chunks of {schema.CHUNK_ROWS:,}\nrows", schema.CHUNK_ROWS),
+        ("4,096 rows a chunk", schema.CHUNK_ROWS),
+        ("64 KiB of\ntext", schema.TEXT_CHUNK_BYTES),
+        ("64 KiB of\ntext or of packed masks", schema.MASK_CHUNK_BYTES),
     ):
         assert text in SPECIFICATION
         digits = int(re.sub(r"\D", "", text.rpartition("to ")[2]))
-        assert value in (digits, digits << 20)
+        assert value in (digits, digits << 10, digits << 20)
+
+
+def test_the_compression_attribute_is_that_of_masks_to_come(path):
+    cm.save(boxes(1), path)
+    with h5py.File(path) as file:
+        assert "compression" not in file.attrs
 
 
 def test_the_example_is_what_is_written(path):

@@ -33,14 +33,15 @@ def send_seen(ds, pipe):
 def send_private_memory(ds, seed, pipe):
     """Go through a dataset in order, then at random; send the unshared bytes of the process.
 
-    They are told after a tenth of the way and at its end, with the pixels that were decoded.
+    They are told after a tenth of the way, at its middle and at its end; then how many pixels
+    were decoded.
     """
     order = np.random.default_rng(seed).permutation(len(ds)).tolist()
     way = [*range(len(ds)), *order]
     told, pixels = [], 0
     for step, i in enumerate(way, 1):
         pixels += np.asarray(ds[i].mask).size
-        if step in (len(way) // 10, len(way)):
+        if step in (len(way) // 10, len(ds), len(way)):
             told.append(private_memory())
     pipe.send((*told, pixels))
 

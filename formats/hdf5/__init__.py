@@ -17,12 +17,18 @@ from .source import Hdf5Source
 if TYPE_CHECKING:
     from supervision import Detections
 
+    from .creation import Mode, create
     from .repacking import repack
-    from .writer import Mode, Writer, create
+    from .writer import Writer
 
 __all__ = ["Mode", "Writer", "create", "load", "open", "repack", "save"]
 
-_HOMES = {"Mode": ".writer", "Writer": ".writer", "create": ".writer", "repack": ".repacking"}
+_HOMES = {
+    "Mode": ".creation",
+    "Writer": ".writer",
+    "create": ".creation",
+    "repack": ".repacking",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -86,7 +92,7 @@ def save(
     >>> cm.load(path).mask == mask
     True
     """
-    from .writer import create_sealed
+    from .creation import create_sealed
 
     out = create_sealed(path, replace=True)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from typing import Final, Literal
 
@@ -41,7 +40,6 @@ class Journaled:
         self.path: Final = path
         self._writer = writer
         self._is_synced = durability == "commit"
-        self._pid = os.getpid()
         self._lock = WriterLock(path) if has_lock else None
         self._base: Base | None = None
         self._log: Log | None = None
@@ -89,7 +87,7 @@ class Journaled:
         OSError
             Where it cannot be written.
         CompactMaskError
-            Where the file is not at its path any more, or this process is not the writer's.
+            Where the file is not at its path any more.
         """
         log, file = self._checked()
         if not file.is_in_place() or not log.is_in_place():
@@ -169,10 +167,6 @@ class Journaled:
         return self._base
 
     def _checked(self) -> tuple[Log, Base]:
-        if os.getpid() != self._pid:
-            raise CompactMaskError(
-                f"{self.path}: its writer belongs to process {self._pid}, not to this fork of it"
-            )
         if self._log is None or self._base is None:
             raise ValueError(f"{self.path}: the writer is closed")
         if self._base.is_half_way:

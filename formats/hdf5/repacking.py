@@ -19,12 +19,12 @@ from ..report import Report
 from . import filters, schema, snapshot, table
 from .column import Column, Indptr, Text
 from .contents import Contents
+from .creation import WRITER
 from .masks import MaskStore
 from .resume import begun
 from .rows import json_text
 from .sealed import Sealed
 from .store import Store
-from .writer import WRITER
 
 IMAGES, INSTANCES = 1 << 12, 1 << 16
 """What is copied at a time, at most; one image is copied as a whole."""

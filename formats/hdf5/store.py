@@ -18,9 +18,7 @@ from .table import Numbers, Ragged, Table, Text, indptr_stream
 LATE = ("masks", "deleted", "classes", "metadata")
 """Parts of a store that begin when there is something for them."""
 Columns = dict[str, Numbers | Text]
-Mark = tuple[
-    list[tuple[Stream, int]], list[tuple[Table, int, Columns, set[str]]], dict[str, Any]
-]
+Mark = tuple[list[tuple[Stream, int]], list[tuple[Table, int, Columns, set[str]]], dict[str, Any]]
 """What a store was at one moment."""
 
 
