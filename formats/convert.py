@@ -6,6 +6,7 @@ import builtins
 import errno
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Callable
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 OnError = Literal["raise", "skip", "collect"]
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_SIGNATURE = re.compile(rb"\x89...\r\n\x1a\n", re.DOTALL)
+"""The three bytes between are others while a checkpoint is applied to the file."""
 
 
 def open(path: PathLike) -> SegmentationDataset:
@@ -174,7 +176,7 @@ def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
         raise FormatError(f"{path}: not a regular file, which cannot be read by position")
     with builtins.open(path, "rb") as file:
         head = file.read(1024)
-    if head.startswith(HDF5_SIGNATURE):
+    if HDF5_SIGNATURE.match(head):
         from . import hdf5
 
         return hdf5.open(path)

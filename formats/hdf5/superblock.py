@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HELD = b"\x89CMK\r\n\x1a\n"
-"""Stands there while a checkpoint is applied, so that nobody takes the file for whole."""
+"""Stands there while a checkpoint is applied, so that nobody takes the file for whole. The two differ
+in three bytes only; whatever else is in them is one that is half written."""
 SIZE = 48
 _FIELDS = struct.Struct("<8sBBBBQQQQI")
 
@@ -37,6 +38,10 @@ def parse(raw: bytes) -> Superblock | None:
     if len(raw) < SIZE:
         return None
     signature, version, offsets, lengths, flags, _, _, end, root, _ = _FIELDS.unpack(raw)
-    if signature not in (SIGNATURE, HELD) or version not in (2, 3) or (offsets, lengths) != (8, 8):
+    common = signature[:1] + signature[4:]
+    if common != SIGNATURE[:1] + SIGNATURE[4:] or version not in (2, 3):
         return None
-    return Superblock(raw, signature == HELD, version == 3 and bool(flags & 1), end, root)
+    if (offsets, lengths) != (8, 8):
+        return None
+    is_open = version == 3 and bool(flags & 1)
+    return Superblock(raw, signature != SIGNATURE, is_open, end, root)
