@@ -52,8 +52,8 @@ def create(
         As h5py has it: "x" refuses a file that exists, "w" replaces it at once, "a" goes on with
         it.
     classes : iterable of str, optional
-        Class names; ``class_id`` is the index into them. With "a" they must begin with those
-        that the file has.
+        Class names; ``class_id`` is the index into them. With "a" these and those that the file
+        has must begin alike; the longer list holds.
     compression : {"gzip", "zstd"}, optional
         Compress the packed masks too: some percent smaller, and slower to read at random. "zstd"
         needs the extra of that name. With "a", what the file has.
@@ -127,7 +127,7 @@ def create(
             store = Store(compression)
             target.create(compression, replace=mode == "w")
         writer = Writer(target, store, before, commit_every=commit_every, on_duplicate=on_duplicate)
-        if names:
+        if names != writer.classes[: len(names)]:
             writer.classes = names
             writer.commit()
         return writer

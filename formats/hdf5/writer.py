@@ -283,6 +283,10 @@ class Writer:
         finally:
             self.abandon()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_closed"):
+            self.abandon()
+
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         return f"Writer({self.path!r}: {len(self)} images, {state})"
