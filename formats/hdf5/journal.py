@@ -53,10 +53,12 @@ class Journal:
 
     def belongs_to(self, fd: int) -> bool:
         """Tell whether a file is the one that it was made for, before or after, or half way."""
-        start = pread(fd, superblock.SIZE, 0)[8:]
-        known = self.before[8:], self.pages[0][8 : superblock.SIZE]
-        uuid = pread(fd, 32, self.uuid_offset)
-        return start in known and uuid == self.uuid.hex().encode()
+        if pread(fd, 32, self.uuid_offset) != self.uuid.hex().encode():
+            return False
+        found = pread(fd, superblock.SIZE, 0)
+        # Any of its bytes may have been written, and others not.
+        known = zip(found, self.before, self.pages[0][: superblock.SIZE], strict=False)
+        return all(byte in either for byte, *either in [*known][8:])
 
     def apply(self, fd: int) -> None:
         """Write the pages. Whatever interrupts it, doing it again completes it."""
