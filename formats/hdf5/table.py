@@ -84,7 +84,10 @@ class Ragged:
 
     def skip(self, rows: int) -> None:
         """Add empty rows."""
-        self.add([0] * rows, b"")
+        if self.bytes.rows:
+            self.add([0] * rows, b"")
+        else:
+            self.indptr.append_zeros(rows)
 
     def streams(self) -> Iterator[Stream]:
         """Give what is stored."""
