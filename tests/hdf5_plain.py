@@ -51,17 +51,17 @@ def payload_parts(payload):
 
 
 def journal_pages(data):
-    """Give what a journal says: uuid, its place, superblock before, size after, pages."""
+    """Give what a journal says: uuid, page 0 before, size after, pages."""
     assert data[:8] == b"CMKJRNL1"
-    place, before, size, count, page = struct.unpack_from("<Q48sQQI", data, 24)
+    size, count, page = struct.unpack_from("<QQI", data, 24)
     assert page == 4096
     assert int.from_bytes(data[-4:], "little") == zlib.crc32(data[:-4])
-    assert len(data) == 100 + count * (8 + page) + 4
+    assert len(data) == 44 + page + count * (8 + page) + 4
     pages = {}
     for i in range(count):
-        at = 100 + i * (8 + page)
+        at = 44 + page + i * (8 + page)
         pages[int.from_bytes(data[at : at + 8], "little")] = data[at + 8 : at + 8 + page]
-    return data[8:24], place, before, size, pages
+    return data[8:24], data[44 : 44 + page], size, pages
 
 
 def folded(path):

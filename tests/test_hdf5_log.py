@@ -296,7 +296,7 @@ def test_zeros_that_no_memory_holds_cost_none(path, log):
     text = b"[" + ROW.replace(b'"zeros":0', b'"zeros":10000000000000000') + b"]"
     written(path)
     log.write_bytes(sealed_up(log.read_bytes(), 36, struct.pack("<II", len(text), 0) + text))
-    with pytest.raises(CorruptFileError, match=r"/images/\w+: "):
+    with pytest.raises(CorruptFileError, match="/detections/xyxy: missing"):
         cm.open(path)
 
 
@@ -335,10 +335,11 @@ def half_way(path, monkeypatch):
 
 def test_a_journal_is_what_the_specification_says(half_way):
     data = half_way.with_name("some.h5.journal").read_bytes()
-    uuid, place, before, size, pages = plain.journal_pages(data)
+    uuid, before, size, pages = plain.journal_pages(data)
     content = half_way.read_bytes()
-    assert content[place : place + 32] == uuid.hex().encode()
-    assert content[:48] == before
+    end = int.from_bytes(content[28:36], "little")
+    assert before == content[:end][:4096].ljust(4096, b"\0")
+    assert uuid.hex().encode() in before
     assert 0 in pages
     assert pages[0][:8] == b"\x89HDF\r\n\x1a\n"
     assert size == int.from_bytes(pages[0][28:36], "little") <= len(content)

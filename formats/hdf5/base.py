@@ -13,13 +13,10 @@ from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
 
 from .. import disk, partial
 from . import journal, superblock, tree
-from .handle import pread
+from .handle import PAGE, pread
 from .journal import Journal
 from .pages import Pages, access_plan, undisturbed
 from .stream import Stream
-
-ROOT_BYTES = 1 << 16
-"""The uuid of a file is looked for in so many bytes from its root on."""
 
 
 def create(path: str, writer: str, compression: str | None, *, replace: bool) -> None:
@@ -146,25 +143,19 @@ class Base:
     def _journal(self, pages: Pages, uuid: bytes) -> None:
         disk.truncate(self.fd, pages.size)
         disk.sync(self.fd)
-        offset = self._uuid_offset(uuid)
-        changed = pages.changed()
-        found = Journal(uuid, offset, self._block.raw, pages.size, changed)
-        journal.write(found, self.path)
+        before = pread(self.fd, PAGE, 0).ljust(PAGE, b"\0")
+        if uuid.hex().encode() not in before:
+            raise FormatError(
+                f"{self.path}: its uuid is not in its first page, as it is in files of this "
+                "package: repack it to continue it"
+            )
+        journal.write(Journal(uuid, before, pages.size, pages.changed()), self.path)
 
     def _complete_journal(self) -> None:
         """Apply a complete journal of this file; one that is torn is of no use."""
         found = journal.read(self.path)
         if found is not None and found.belongs_to(self.fd):
             found.apply(self.fd)
-
-    def _uuid_offset(self, uuid: bytes) -> int:
-        at = pread(self.fd, ROOT_BYTES, self._block.root).find(uuid.hex().encode())
-        if at < 0:
-            raise FormatError(
-                f"{self.path}: its uuid is not near its root, as it is in files of this package: "
-                "repack it to continue it"
-            )
-        return self._block.root + at
 
     def _read_superblock(self) -> superblock.Superblock:
         found = superblock.parse(pread(self.fd, superblock.SIZE, 0))

@@ -8,12 +8,14 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+
 from .. import disk
 from . import superblock
 from .handle import PAGE, pread
 
 MAGIC = b"CMKJRNL1"
-HEADER = struct.Struct("<8s16sQ48sQQI")
+HEADER = struct.Struct("<8s16sQQI")
 NUMBER = struct.Struct("<Q")
 
 
@@ -23,10 +25,8 @@ class Journal:
 
     uuid: bytes
     """Of the file, 16 bytes."""
-    uuid_offset: int
-    """Where the file has it, as 32 hexadecimal digits."""
     before: bytes
-    """The superblock of the file that the pages change."""
+    """The first page of the file that the pages change; it holds the uuid."""
     size: int
     """Length of the file when they are applied."""
     pages: dict[int, bytes]
@@ -34,16 +34,8 @@ class Journal:
 
     def encoded(self) -> list[bytes]:
         """Give the bytes of the journal, in parts."""
-        head = HEADER.pack(
-            MAGIC,
-            self.uuid,
-            self.uuid_offset,
-            self.before,
-            self.size,
-            len(self.pages),
-            PAGE,
-        )
-        parts = [head]
+        head = HEADER.pack(MAGIC, self.uuid, self.size, len(self.pages), PAGE)
+        parts = [head, self.before]
         for number, page in self.pages.items():
             parts += [NUMBER.pack(number), page]
         crc = 0
@@ -53,12 +45,13 @@ class Journal:
 
     def belongs_to(self, fd: int) -> bool:
         """Tell whether a file is the one that it was made for, before or after, or half way."""
-        if pread(fd, 32, self.uuid_offset) != self.uuid.hex().encode():
-            return False
-        found = pread(fd, superblock.SIZE, 0)
-        # Any of its bytes may have been written, and others not.
-        known = zip(found, self.before, self.pages[0][: superblock.SIZE], strict=False)
-        return all(byte in either for byte, *either in [*known][8:])
+        found = np.frombuffer(pread(fd, PAGE, 0), np.uint8)
+        before, after = (
+            np.frombuffer(page, np.uint8)[: len(found)] for page in (self.before, self.pages[0])
+        )
+        # Any byte may have been written, and others not; the signature says nothing.
+        known = (found == before) | (found == after)
+        return len(found) >= superblock.SIZE and bool(known[len(superblock.HELD) :].all())
 
     def apply(self, fd: int) -> None:
         """Write the pages. Whatever interrupts it, doing it again completes it."""
@@ -113,17 +106,17 @@ def parse(data: bytes) -> Journal | None:
     """Read a journal from its bytes; None where it is torn."""
     if len(data) < HEADER.size:
         return None
-    magic, uuid, uuid_offset, before, size, count, page_size = HEADER.unpack_from(data)
-    step = NUMBER.size + PAGE
-    end = HEADER.size + count * step
+    magic, uuid, size, count, page_size = HEADER.unpack_from(data)
+    start, step = HEADER.size + PAGE, NUMBER.size + PAGE
+    end = start + count * step
     if magic != MAGIC or page_size != PAGE or len(data) != end + 4:
         return None
     if zlib.crc32(memoryview(data)[:end]) != int.from_bytes(data[end:], "little"):
         return None
     found = {
         NUMBER.unpack_from(data, at)[0]: data[at + NUMBER.size : at + step]
-        for at in range(HEADER.size, end, step)
+        for at in range(start, end, step)
     }
     if 0 not in found or any(number * PAGE >= size for number in found):
         return None
-    return Journal(uuid, uuid_offset, before, size, found)
+    return Journal(uuid, data[HEADER.size : start], size, found)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HELD = b"\x89CMK\r\n\x1a\n"
-"""Stands there while a checkpoint is applied, so that nobody takes the file for whole. The two differ
-in three bytes only; whatever else is in them is one that is half written."""
+"""Stands there while a checkpoint is applied, so that nobody takes the file for whole.
+
+The two differ in three bytes only; whatever else is in these is one that is half written.
+"""
 SIZE = 48
 _FIELDS = struct.Struct("<8sBBBBQQQQI")
 
