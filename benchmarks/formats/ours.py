@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import supervision as sv
 
@@ -12,15 +12,13 @@ from benchmarks.formats import BoolMask, Format, Item
 from compactmask import CompactMask, create
 from compactmask import open as open_dataset
 
-OPTIONS: dict[str, Any] = {"mode": "x"}
-"""What `create` is told, beside the compression."""
-
 
 class Ours(Format):
     """``cm.create`` and ``cm.open``."""
 
     extension = "h5"
-    compression: ClassVar[Literal["gzip"] | None] = None
+    options: ClassVar[dict[str, Any]] = {"commit_every": 256, "durability": "process"}
+    """What `create` is told."""
 
     @staticmethod
     def given(item: Item) -> tuple[sv.Detections, str, int]:
@@ -31,7 +29,7 @@ class Ours(Format):
     @classmethod
     def write(cls, given: list[Any], path: Path) -> None:
         """Append image by image."""
-        with create(path, compression=cls.compression, **OPTIONS) as out:
+        with create(path, **cls.options) as out:
             for found, file_name, image_id in given:
                 out.append(found, file_name=file_name, image_id=image_id)
 
@@ -61,4 +59,10 @@ class Ours(Format):
 class OursGzip(Ours):
     """The same with ``compression="gzip"``."""
 
-    compression = "gzip"
+    options: ClassVar[dict[str, Any]] = {**Ours.options, "compression": "gzip"}
+
+
+class OursDurable(Ours):
+    """Each image committed before the next, to the disk: what `create` does by default."""
+
+    options: ClassVar[dict[str, Any]] = {}
