@@ -39,8 +39,8 @@ ABOUT = """\
 {0:,} instances on {1:,} images, {2:,} masks of them different: ids, names and shapes of the images,
 and for each instance its box, class, score and mask. In brackets how many times longer, or larger,
 than ours; in bold where the rival is better. Times are those of the thread on the processor, those
-of writing are on the clock; files are cached by the system. The noise of a ratio is {3:.0f} % in the
-median and {4:.0f} % at most.
+of writing are on the clock; files are cached by the system. The noise of a ratio is {3:.0f} % in
+the median and {4:.0f} % at most.
 
 - **write**: of what each writer likes best: ours our masks, pickle and vlen supervision's runs,
   JSON and Parquet COCO's counts as bytes, dense the same, which it decodes on the way. Ours is

@@ -3,7 +3,7 @@
 import os
 import random
 from collections import Counter
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,22 +50,29 @@ class Row(NamedTuple):
     serial: int
 
 
-def changes(count, seed, kinds=MIXED, names=()):
-    """Draw changes of a dataset that has images of some names."""
+def changes(count, seed, kinds=MIXED, before=()):
+    """Draw changes that follow others. None makes a dataset what it was before."""
     rng = random.Random(seed)
-    living, result = [*names], []
-    for serial in range(len(names), len(names) + count):
-        kind = rng.choice(kinds) if living else "append"
-        name = f"{serial}.jpg" if kind == "append" else rng.choice(living)
-        if kind != "append":
-            living.remove(name)
-        if kind != "delete":
-            living.append(name)
+    living, result = _living(before), []
+    for serial in range(len(before), len(before) + count):
+        kind = rng.choice(kinds) if len(living) > 1 else "append"
+        name = f"{serial}.jpg" if kind == "append" else rng.choice(living[:-1])
         result.append(Change(serial, kind, name))
+        living = _living([*before, *result])
     return result
 
 
-@lru_cache(maxsize=None)
+def _living(done):
+    """Give the names of the images that are there, the newest at the end."""
+    names = {}
+    for change in done:
+        names.pop(change.name, None)
+        if change.kind != "delete":
+            names[change.name] = change
+    return [*names]
+
+
+@cache
 def detections(serial):
     """Give what an image holds: every field, or boxes only, or nothing."""
     kinds = (
@@ -114,45 +121,46 @@ class History:
             shown = tuple(row for row in shown if row is not old)
             deleted = *deleted, stored.index(old)
         if change.kind != "delete":
-            new = Row(FIRST_ID + change.serial if old is None else old.id, change.name, change.serial)
+            new = Row(
+                FIRST_ID + change.serial if old is None else old.id, change.name, change.serial
+            )
             shown, stored = (*shown, new), (*stored, new)
         self.shown.append(shown)
         self.stored.append((stored, tuple(sorted(deleted))))
 
     def then(self, moment):
         """Give the history that goes on from a moment with one more image."""
-        return History([*self.changes[:moment], Change(LATER, "append", "later.jpg")])
+        later = Change(LATER + moment, "append", f"later {moment}.jpg")
+        return History([*self.changes[:moment], later])
 
-    def moments(self, ds, low, high):
-        """Give the moments within a range that a dataset shows, in every field; at least one."""
+    def moment(self, ds, low, high):
+        """Give the moment within a range that a dataset shows, in every field."""
         serials = ds.images["serial"].tolist() if len(ds) else []
-        found = [
-            moment
-            for moment in range(low, high + 1)
-            if serials == [row.serial for row in self.shown[moment]]
-        ]
-        assert found, (
+        for moment in range(low, high + 1):
+            if serials == [row.serial for row in self.shown[moment]]:
+                self.assert_shows(ds, moment)
+                return moment
+        raise AssertionError(
             f"images {serials} are not those after {low} to {high} of {self.changes[:high]}"
         )
-        _assert_shows(ds, self.shown[found[-1]])
-        return found
 
-    def plain_moments(self, path):
-        """Give the moments whose stored rows plain h5py reads; None where it refuses the file."""
+    def assert_shows(self, ds, moment):
+        """A dataset shows a moment, in every field."""
+        _assert_shows(ds, self.shown[moment])
+
+    def plain_moment(self, path):
+        """Give the moment whose stored rows plain h5py reads; None where it refuses the file."""
         try:
             file = h5py.File(path)
         except OSError:
             return None
         with file:
-            serials, deleted = _plain_images(file)
-            found = [
-                moment
-                for moment, (stored, gone) in enumerate(self.stored)
-                if (serials, deleted) == ([row.serial for row in stored], [*gone])
-            ]
-            assert found, f"plain h5py sees images {serials} without {deleted}: {self.changes}"
-            _assert_stores(file, self.stored[found[-1]][0])
-        return found
+            found = _plain_images(file)
+            for moment, (stored, deleted) in enumerate(self.stored):
+                if found == ([row.serial for row in stored], [*deleted]):
+                    _assert_stores(file, stored)
+                    return moment
+        raise AssertionError(f"plain h5py sees images, and deletions, {found}: {self.changes}")
 
 
 def _assert_shows(ds, rows):
@@ -220,7 +228,7 @@ def _plain_crops(masks):
         yield _decoded(data[start:stop], *shape.tolist())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoded(data, h, w):
     return reference.decode(data, h, w) if h else np.zeros((0, 0), bool)
 
@@ -244,34 +252,24 @@ def assert_survived(path, history, low, high, *, may_be_absent=False):
     int
         How many changes it has.
     """
-    plain = history.plain_moments(path)
-    assert plain is None or min(plain) <= high
+    plain = history.plain_moment(path)
+    assert plain is None or plain <= high
+    found = 0
     if path.exists():
         with cm.open(path) as ds:
-            found = history.moments(ds, low, high)
+            found = history.moment(ds, low, high)
     else:
         assert may_be_absent, f"{path} is gone, {low} changes were committed"
-        found = [0]
-    _assert_goes_on(path, [history.then(moment) for moment in found])
-    return found[-1]
+    _assert_goes_on(path, history.then(found))
+    return found
 
 
-def _assert_goes_on(path, histories):
+def _assert_goes_on(path, history):
     with cm.create(path, "a") as out:
-        apply(histories[-1].changes[-1], out)
+        apply(history.changes[-1], out)
     with cm.open(path) as ds:
-        last = len(histories[-1])
-        assert histories[-1].moments(ds, last, last)
-    with h5py.File(path) as file:
-        found = _plain_images(file)
-        ends = [history.stored[-1] for history in histories]
-        assert found in [_numbers(end) for end in ends]
-        _assert_stores(file, next(rows for rows, gone in ends if _numbers((rows, gone)) == found))
+        history.moment(ds, len(history), len(history))
+    assert history.plain_moment(path) == len(history)
     kinds = Counter(Path(name).suffix for name in os.listdir(path.parent))
     assert kinds.pop(".partial", 0) <= 1
     assert kinds == {path.suffix: 1}
-
-
-def _numbers(stored):
-    rows, deleted = stored
-    return [row.serial for row in rows], [*deleted]

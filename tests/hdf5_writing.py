@@ -8,6 +8,7 @@ from hdf5_samples import assert_same
 
 import compactmask as cm
 from compactmask.formats import disk
+from compactmask.formats.dataset import SegmentationDataset
 from compactmask.formats.hdf5 import journaled, schema
 
 CALLS = ("create", "write", "truncate", "sync", "sync_folder", "replace", "link", "remove")
@@ -20,7 +21,7 @@ def write(path, *images, **options):
             out.append(detections)
 
 
-def in_pieces(monkeypatch, log_bytes=0):
+def in_pieces(monkeypatch, log_bytes=100):
     """Make chunks of a few rows, and a checkpoint whenever the log has so many bytes."""
     monkeypatch.setattr(journaled, "CHECKPOINT_BYTES", log_bytes)
     monkeypatch.setattr(schema, "CHUNK_ROWS", 3)
@@ -36,7 +37,7 @@ def names(path):
 
 def assert_holds(source, expected):
     """A file, or an open dataset, has images of these names and contents and no others."""
-    if not isinstance(source, cm.SegmentationDataset):
+    if not isinstance(source, SegmentationDataset):
         with cm.open(source) as ds:
             assert_holds(ds, expected)
         return

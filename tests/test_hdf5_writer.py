@@ -65,9 +65,10 @@ def test_w_has_nothing_of_the_log_and_journal_that_a_killed_writer_left(path, mo
 
     out = cm.create(path)
     out.append(boxes(1))
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="stopped"):
-        patch.setattr(journal.Journal, "apply", stop)
+    monkeypatch.setattr(journal.Journal, "apply", stop)
+    with pytest.raises(OSError, match="stopped"):
         out.close()
+    monkeypatch.undo()
     assert sorted(os.listdir(path.parent)) == ["some.h5", "some.h5.journal", "some.h5.log"]
     write(path, full(2), mode="w")
     assert_same(cm.load(path), full(2))
@@ -460,9 +461,7 @@ def test_a_save_that_is_refused_leaves_what_was_there(path, exists):
 def test_a_save_over_a_file_that_has_a_writer_is_refused(path):
     with cm.create(path) as out:
         out.append(full(2))
-        with pytest.raises(
-            BusyError, match=r"some\.h5: another writer of this process has it open"
-        ):
+        with pytest.raises(BusyError, match="another writer of this process has it"):
             cm.save(full(3), path)
         out.append(full(1))
     assert_holds_all(path, full(2), full(1))

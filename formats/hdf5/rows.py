@@ -294,6 +294,8 @@ def _row_sized(array: Array, where: str) -> Array:
             f"{where}: {array.ndim} dimensions, at most {schema.MAX_DIMENSIONS} expected"
         )
     size = math.prod(array.shape[1:]) * array.itemsize
+    if not len(array) and not size:
+        return array.reshape(0)  # Rows of nothing say nothing of those that may come.
     if len(array) and not 1 <= size <= schema.MAX_CHUNK_BYTES:
         raise ShapeMismatchError(
             f"{where}: rows of shape {array.shape[1:]}, {size} bytes each; "
