@@ -23,15 +23,15 @@ class Catalog:
         self._ids = Multimap()
         self._names = Multimap()
         self._deleted: set[int] = set()
-        self._images = 0
 
-    def __len__(self) -> int:
-        """Give the number of images that are not deleted."""
-        return self._images - len(self._deleted)
+    @property
+    def n_deleted(self) -> int:
+        """How many images are deleted."""
+        return len(self._deleted)
 
     def fill(self, contents: Contents) -> None:
         """Add the images of a file."""
-        n = self._images = contents.n_images
+        n = contents.n_images
         self._deleted.update(contents.deleted.tolist())
         self._ids.fill(contents.images["id"].all(), np.zeros(n, np.uint32), np.arange(n))
         names = contents.images["file_name"]
@@ -50,16 +50,21 @@ class Catalog:
         if hashes:
             self._names.fill(np.concatenate(hashes), np.concatenate(checks), np.concatenate(images))
 
-    def add(self, image_id: int, file_name: str | None) -> None:
-        """Add the next image."""
-        self._ids.add(image_id, 0, self._images)
+    def add(self, image: int, image_id: int, file_name: str | None) -> None:
+        """Add an image."""
+        self._ids.add(image_id, 0, image)
         if file_name is not None:
-            self._names.add(*_key(file_name.encode()), self._images)
-        self._images += 1
+            self._names.add(*_key(file_name.encode()), image)
 
     def delete(self, images: list[int]) -> None:
         """Forget images."""
         self._deleted.update(images)
+
+    def roll_back(self, images: int, deleted: list[int]) -> None:
+        """Forget all images but the first ones, and that some were deleted."""
+        self._ids.cut(images)
+        self._names.cut(images)
+        self._deleted.difference_update(deleted)
 
     def find_id(self, image_id: int) -> int | None:
         """Give the image that has an id; None where there is none."""
@@ -110,6 +115,16 @@ class Multimap:
             )
             self._fresh.clear()
             self._n_fresh = 0
+
+    def cut(self, images: int) -> None:
+        """Forget the last images."""
+        for key, found in [*self._fresh.items()]:
+            if any(image >= images for image in found):
+                self._fresh[key] = [image for image in found if image < images]
+        kept = self._images < images
+        if not kept.all():
+            self._keys, self._checks = self._keys[kept], self._checks[kept]
+            self._images = self._images[kept]
 
     def find(self, key: int, check: int) -> list[int]:
         """Give the images of a key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from typing import Final, Literal
 
@@ -44,6 +45,7 @@ class Journaled:
         self._base: Base | None = None
         self._log: Log | None = None
         self._next_checkpoint = CHECKPOINT_BYTES
+        self._at_work = threading.Lock()
 
     @property
     def commits(self) -> int:
@@ -89,6 +91,10 @@ class Journaled:
         CompactMaskError
             Where the file is not at its path any more.
         """
+        with self._at_work:
+            self._commit(store)
+
+    def _commit(self, store: Store) -> None:
         log, file = self._checked()
         if not file.is_in_place() or not log.is_in_place():
             raise CompactMaskError(
@@ -107,11 +113,10 @@ class Journaled:
             self._next_checkpoint = CHECKPOINT_BYTES
         except (OSError, RuntimeError) as error:
             self._next_checkpoint = log.size + CHECKPOINT_BYTES
-            if file.is_half_way:
-                raise
+            stopped = "the checkpoint stopped half way" if file.is_half_way else "it is put off"
             warnings.warn(
-                f"{self.path}: everything is committed, but cannot be folded into the file "
-                f"yet: {error}",
+                f"{self.path}: everything is committed, but cannot be folded into the file now, "
+                f"{stopped}: {error}",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -133,6 +138,10 @@ class Journaled:
 
     def abandon(self) -> None:
         """Let go of everything. What was committed stays, also where it is in the log."""
+        with self._at_work:
+            self._release()
+
+    def _release(self) -> None:
         for part in (self._log, self._base):
             if part is not None:
                 with contextlib.suppress(OSError):
@@ -149,6 +158,10 @@ class Journaled:
         return self._log
 
     def _fold(self, store: Store, *, is_last: bool) -> None:
+        with self._at_work:
+            self._fold_alone(store, is_last=is_last)
+
+    def _fold_alone(self, store: Store, *, is_last: bool) -> None:
         log, file = self._checked()
         streams = store.streams()
         file.fold(streams, self._uuid)
@@ -173,5 +186,10 @@ class Journaled:
             raise CompactMaskError(
                 f"{self.path}: a checkpoint was interrupted half way; everything committed is "
                 "safe: open it again with mode 'a' to go on"
+            )
+        if self._log.is_torn:
+            raise CompactMaskError(
+                f"{self.path}: a commit failed and could not be taken out of the log; everything "
+                "committed before is safe: open it again with mode 'a' to go on"
             )
         return self._log, self._base

@@ -76,6 +76,8 @@ class Log:
         self._is_synced = is_synced
         self._fd = -1
         self._at = Position(0, 0, 0, 0, 0, {})
+        self.is_torn = False
+        """Whether it may hold a commit that failed."""
 
     @property
     def size(self) -> int:
@@ -147,7 +149,7 @@ class Log:
             if self._is_synced:
                 disk.sync(self._fd)
         except BaseException:
-            disk.truncate(self._fd, at.size)
+            self._cut_back(at.size)
             raise
         self._at = Position(  # All at once: an interrupt finds it before or after.
             at.size + len(record),
@@ -157,6 +159,13 @@ class Log:
             at.declared + len(declarations),
             {**at.logged, **after},
         )
+
+    def _cut_back(self, size: int) -> None:
+        try:
+            disk.truncate(self._fd, size)
+        except BaseException:
+            self.is_torn = True
+            raise
 
     def is_in_place(self) -> bool:
         """Tell whether the log is still at its path."""

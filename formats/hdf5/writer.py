@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, SupportsIndex
 
 from compactmask.errors import CompactMaskError, FormatError
 
@@ -16,12 +16,20 @@ from .about import About
 from .catalog import Catalog
 from .contents import Contents
 from .rows import checked_text, make_rows
-from .store import Store
+from .store import FittedRows, Store
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 OnDuplicate = Literal["raise", "skip", "replace"]
+
+
+class Appended(NamedTuple):
+    """An image that fits into the store."""
+
+    fitted: FittedRows
+    id: int
+    file_name: str | None
 
 
 class Target(Protocol):
@@ -111,7 +119,7 @@ class Writer:
 
     def __len__(self) -> int:
         """Give the number of images."""
-        return len(self._catalog)
+        return self._store.images.rows - self._catalog.n_deleted
 
     def append(
         self,
@@ -216,8 +224,7 @@ class Writer:
                 asked = {"file_name": file_name, "id": id}
                 what = " and ".join(f"{name} {v!r}" for name, v in asked.items() if v is not None)
                 raise KeyError(f"{self.path}: no image of {what}")
-            found = [image]
-            self._change(lambda: self._store.delete(found), lambda: self._catalog.delete(found))
+            self._change(None, [image])
 
     def commit(self) -> None:
         """Commit what is not committed yet: images, deletions, classes and metadata.
@@ -333,22 +340,18 @@ class Writer:
         )
         fitted = self._store.fit(rows, where)
 
-        def take() -> None:
-            self._store.take(fitted)
-            if same:
-                self._store.delete(same)
+        self._change(Appended(fitted, number, file_name), same)
 
-        def note() -> None:
-            self._catalog.add(number, file_name)
-            self._catalog.delete(same)
-
-        self._change(take, note)
-
-    def _change(self, take: Callable[[], None], note: Callable[[], None]) -> None:
+    def _change(self, new: Appended | None, deleted: list[int]) -> None:
         """Change the store and commit when it is time; after an error it is as it was."""
-        mark, commits = self._store.mark(), self._target.commits
+        images, mark, commits = self._store.images.rows, self._store.mark(), self._target.commits
         try:
-            take()
+            if new is not None:
+                self._store.take(new.fitted)
+                self._catalog.add(images, new.id, new.file_name)
+            if deleted:
+                self._store.delete(deleted)
+                self._catalog.delete(deleted)
             if self._pending + 1 >= self._commit_every:
                 self._commit()
             else:
@@ -356,10 +359,8 @@ class Writer:
         except BaseException:
             if self._target.commits == commits:
                 self._store.roll_back(mark)
-            else:
-                note()
+                self._catalog.roll_back(images, deleted)
             raise
-        note()
         self._target.fold_when_due(self._store)
 
     def _commit(self) -> None:
