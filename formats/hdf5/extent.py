@@ -37,11 +37,10 @@ class Tail:
     """Rows of the dataset in the file that stand before it."""
     zeros: int
     data: bytearray = field(default_factory=bytearray)
+    row_bytes: int = field(init=False)
 
-    @property
-    def row_bytes(self) -> int:
-        """Size of one row."""
-        return math.prod(self.inner) * self.dtype.itemsize
+    def __post_init__(self) -> None:
+        self.row_bytes = math.prod(self.inner) * self.dtype.itemsize
 
     @property
     def stop(self) -> int:

@@ -50,7 +50,8 @@ class Journaled:
     @property
     def commits(self) -> int:
         """How many commits stand in the log, which tells whether one has succeeded."""
-        return 0 if self._log is None else self._log.commits
+        with self._at_work:
+            return 0 if self._log is None else self._log.commits
 
     def create(self, compression: str | None, *, replace: bool) -> None:
         """Put a file without images in place.
@@ -118,7 +119,7 @@ class Journaled:
                 f"{self.path}: everything is committed, but cannot be folded into the file now, "
                 f"{stopped}: {error}",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def close(self, store: Store) -> None:

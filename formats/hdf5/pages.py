@@ -134,19 +134,21 @@ def undisturbed(work: Callable[[], Result]) -> Result:
     """
     results: list[Result] = []
     errors: list[BaseException] = []
+    finished = threading.Event()
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:
             errors.append(error)
+        finally:
+            finished.set()
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    threading.Thread(target=run).start()
     interrupt: BaseException | None = None
-    while thread.is_alive():
+    while not finished.is_set():  # Thread.join() forgets a thread when it is interrupted.
         try:
-            thread.join()
+            finished.wait()
         except BaseException as error:
             interrupt = error
     if interrupt is not None:

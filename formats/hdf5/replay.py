@@ -45,6 +45,7 @@ class Replay:
         """By the path of their dataset."""
         self.declared: list[str] = []
         """The paths in the order in which the log declared them; records name them by that."""
+        self._numbered: list[Tail] = []
 
     def begin(self, data: bytes) -> None:
         """Read the header of a log, and its records.
@@ -118,15 +119,19 @@ class Replay:
         at += text_size
         if text:
             self._declare(text)
-        pieces = [self._unpack(log.PIECE, payload, at + i * log.PIECE.size) for i in range(count)]
-        at += count * log.PIECE.size
+        heads = payload[at : at + count * log.PIECE.size]
+        if len(heads) != count * log.PIECE.size:
+            raise self._wrong("it is too short")
+        at += len(heads)
+        pieces = [*log.PIECE.iter_unpack(heads)]
         if at + sum(size for _, size in pieces) != len(payload):
             raise self._wrong("its pieces are not as long as it is")
+        tails = self._numbered
         for number, size in pieces:
-            if number >= len(self.declared):
-                raise self._wrong(f"rows of stream {number}, there are {len(self.declared)}")
-            tail = self.tails.get(self.declared[number])
-            if tail is None or size % tail.row_bytes:
+            if number >= len(tails):
+                raise self._wrong(f"rows of stream {number}, there are {len(tails)}")
+            tail = tails[number]
+            if size % tail.row_bytes:
                 raise self._wrong(f"{size} bytes for stream {number} are no rows of it")
             tail.data += payload[at : at + size]
             at += size
@@ -160,6 +165,7 @@ class Replay:
                     self.tails.pop(other, None)
                 self.tails[path] = tail
                 self.declared.append(path)
+                self._numbered.append(tail)
         except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
             raise self._wrong(f"a declaration cannot be: {error!r}") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import table
 from .column import Column, Text
-from .contents import Contents
+from .contents import NO_IMAGES, Contents
 from .extent import Extent
 from .rows import Values
 from .store import Store
@@ -20,6 +20,8 @@ def resumed(contents: Contents) -> Store:
         The file.
     """
     store = Store(contents.compression)
+    if contents.tree is NO_IMAGES:
+        return store
     if contents.mask_store is not None:
         store.begin_masks()
     for path, column in contents.columns.items():

@@ -117,7 +117,8 @@ def _read(handle: Handle, real: str) -> Snapshot:
     block = superblock.parse(head)
     layout = read_layout(handle)
     end = -1 if block is None else block.end
-    found = replay.read(real, layout.uuid)
+    # A complete journal has taken in what the log says, whatever has become of that.
+    found = Replay(real, layout.uuid) if handle.pages else replay.read(real, layout.uuid)
     if found.end > end:
         raise CorruptFileError(
             f"{handle.path}: ends at {end}, and its log continues it from {found.end}: "

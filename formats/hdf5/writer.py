@@ -179,6 +179,7 @@ class Writer:
                 {} if columns is None else columns,
                 checked_policy(on_duplicate or self._on_duplicate),
             )
+            self._target.fold_when_due(self._store)
 
     def has(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> bool:
         """Tell whether there is an image of a file name or id, also one that is not committed yet.
@@ -225,6 +226,7 @@ class Writer:
                 what = " and ".join(f"{name} {v!r}" for name, v in asked.items() if v is not None)
                 raise KeyError(f"{self.path}: no image of {what}")
             self._change(None, [image])
+            self._target.fold_when_due(self._store)
 
     def commit(self) -> None:
         """Commit what is not committed yet: images, deletions, classes and metadata.
@@ -344,7 +346,8 @@ class Writer:
 
     def _change(self, new: Appended | None, deleted: list[int]) -> None:
         """Change the store and commit when it is time; after an error it is as it was."""
-        images, mark, commits = self._store.images.rows, self._store.mark(), self._target.commits
+        commits = self._target.commits  # At first: it waits for a checkpoint that is at work.
+        images, mark = self._store.images.rows, self._store.mark()
         try:
             if new is not None:
                 self._store.take(new.fitted)
@@ -361,10 +364,9 @@ class Writer:
                 self._store.roll_back(mark)
                 self._catalog.roll_back(images, deleted)
             raise
-        self._target.fold_when_due(self._store)
 
     def _commit(self) -> None:
-        mark, commits = self._store.mark(), self._target.commits
+        commits, mark = self._target.commits, self._store.mark()
         try:
             self._about.give(self._store)
             self._target.commit(self._store)
