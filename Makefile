@@ -3,13 +3,19 @@ PYTHON ?= python
 NEWEST_SUPERVISION := $(shell sed -n 's/^NEWEST = "\(.*\)"$$/\1/p' tests/supervision_versions.py)
 OLDEST_SUPERVISION := $(shell sed -n 's/^dependencies.*supervision>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 
-.PHONY: develop test debug oldest lint format types doctest bench smoke dist clean
+.PHONY: develop test crash soak debug oldest lint format types doctest bench smoke dist clean
 
 develop:        ## install editable, with everything for development
 	$(PYTHON) -m pip install --editable ".[dev]"
 
 test:           ## the whole suite on the installed build
 	$(PYTHON) -m pytest
+
+crash:          ## all states that a killed writer or a power failure may leave; the suite takes a sample of them
+	COMPACTMASK_CRASH=full $(PYTHON) -m pytest --durations=0 tests/test_crash_*.py
+
+soak:           ## a writer and four readers for ten minutes with each compression; the suite takes seconds
+	COMPACTMASK_SOAK_SECONDS=600 $(PYTHON) -m pytest -s tests/test_soak.py
 
 debug:          ## the whole suite on a build that checks bounds and overflow, in an environment of its own
 	$(PYTHON) -m venv build/debug-venv

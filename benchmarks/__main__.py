@@ -6,10 +6,17 @@ import argparse
 import datetime
 from pathlib import Path
 
-from benchmarks import bench_files, bench_formats, bench_masks, bench_memory, bench_ops
+from benchmarks import (
+    bench_files,
+    bench_formats,
+    bench_masks,
+    bench_memory,
+    bench_ops,
+    bench_store,
+)
 from benchmarks.timing import environment
 
-PARTS = (bench_masks, bench_ops, bench_memory, bench_files, bench_formats)
+PARTS = (bench_masks, bench_ops, bench_memory, bench_files, bench_formats, bench_store)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import os
 import random
 from collections import Counter
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -219,7 +220,7 @@ def _crops(image):
 
 def _plain_texts(group):
     data, bounds = group["bytes"][:].tobytes(), group["indptr"][:]
-    return [data[a:b].decode() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [data[a:b].decode() for a, b in pairwise(bounds)]
 
 
 def _plain_crops(masks):
@@ -267,9 +268,14 @@ def assert_survived(path, history, low, high, *, may_be_absent=False):
 def _assert_goes_on(path, history):
     with cm.create(path, "a") as out:
         apply(history.changes[-1], out)
-    with cm.open(path) as ds:
-        history.moment(ds, len(history), len(history))
+        _assert_is_at_the_end(path, history)
+    _assert_is_at_the_end(path, history)
     assert history.plain_moment(path) == len(history)
     kinds = Counter(Path(name).suffix for name in os.listdir(path.parent))
     assert kinds.pop(".partial", 0) <= 1
     assert kinds == {path.suffix: 1}
+
+
+def _assert_is_at_the_end(path, history):
+    with cm.open(path) as ds:
+        history.moment(ds, len(history), len(history))

@@ -60,7 +60,8 @@ class DiskCalls:
 
     def __init__(self, monkeypatch):
         self.seen = []
-        self._fail = None
+        self.failed = False
+        self._fault = None
         for name in CALLS:
             monkeypatch.setattr(disk, name, self._watched(name, getattr(disk, name)))
 
@@ -68,30 +69,41 @@ class DiskCalls:
         """Tell how often a function was called."""
         return self.seen.count(name)
 
-    def fail(self, at, error, *, effect="none", stays=False):
-        """Raise an error at a call, counted from now on, and at those after it where it stays.
+    def fail(self, at, error, *, only=CALLS, effect="none", stays=False):
+        """Raise an error at a call of these functions, counted from now on.
 
         ``effect`` tells what the call has done by then: "none", "half" of a write, or "all".
+        Where it stays, later calls fail too. ``error`` may be a function, which is called.
         """
-        self._fail = len(self.seen) + at, error, effect, stays
+        self.failed, self._fault = False, [at, error, only, effect, stays]
 
     def recover(self):
-        """Fail no more; tell whether there was a failure."""
-        (at, *_), self._fail = self._fail, None
-        return len(self.seen) > at
+        """Fail no more."""
+        self._fault = None
+
+    def _is_due(self, name):
+        if self._fault is None or name not in self._fault[2]:
+            return False
+        self._fault[0] -= 1
+        return self._fault[0] == -1 or (self._fault[0] < 0 and self._fault[4])
 
     def _watched(self, name, work):
         def call(*arguments):
-            number = len(self.seen)
             self.seen.append(name)
-            at, error, effect, stays = self._fail or (-1, None, "none", False)
-            if self._fail is None or number < at or (number > at and not stays):
+            if not self._is_due(name):
                 return work(*arguments)
+            self.failed = True
+            _, error, _, effect, _ = self._fault
             if effect == "half" and name == "write":
                 fd, data, offset = arguments
                 work(fd, memoryview(data)[: len(data) // 2], offset)
-            elif effect == "all":
-                work(*arguments)
+            if callable(error) and effect == "none":
+                error()
+                return work(*arguments)
+            result = work(*arguments) if effect == "all" else None
+            if callable(error):
+                error()
+                return result
             raise error
 
         return call

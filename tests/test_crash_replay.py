@@ -19,7 +19,7 @@ FIRST, LATER = 9, 5
 STATES = 45
 """What is looked at where it is not all of them."""
 POWER_LOSSES = 1000 if IS_FULL else STATES
-REPAIRS = 20 if IS_FULL else 4
+REPAIRS = 10 if IS_FULL else 3
 
 
 class Replay:
@@ -41,11 +41,18 @@ class Replay:
 
     def check_power_loss(self, rng):
         """What is left by a power failure at any moment is right; give that, too."""
-        count = rng.randrange(len(self.recorder.operations) + 1)
+        count = self._moment(rng)
         progress = self.recorder.reached[count]
         found = crash_disk.after_power_loss(self.recorder, count, rng)
         low = progress.acknowledged if self._survives_power else progress.folded
         return found, self._check(progress, found, low)
+
+    def _moment(self, rng):
+        """Draw a number of operations, more often where something is synced, renamed or cut."""
+        operations = self.recorder.operations
+        turns = [i for i, done in enumerate(operations) if not isinstance(done, crash_disk.Write)]
+        some = rng.choice([turns, range(len(operations))])
+        return rng.choice(some) + rng.randrange(2)
 
     def _check(self, progress, found, low):
         visible = found.visible()

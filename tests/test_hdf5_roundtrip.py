@@ -8,7 +8,7 @@ from hdf5_samples import CODECS, SHAPE, assert_same, boxes, full, pixels
 
 import compactmask as cm
 from compactmask.formats.hdf5 import journaled, masks, schema, sealed
-from compactmask.formats.hdf5.writer import create_sealed
+from compactmask.formats.hdf5.creation import create_sealed
 
 
 @pytest.fixture

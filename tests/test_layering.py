@@ -136,6 +136,25 @@ def test_tests_only_libraries_are_imported_nowhere():
         assert not roots & {"pycocotools", "cv2", "hypothesis", "pytest"}, module
 
 
+CHANGES = re.compile(
+    r"\bos\.(p?write|f?truncate|fsync|fdatasync|replace|rename|link|unlink|remove)\("
+)
+THEIR_OWN = {"formats/disk.py", "formats/hdf5/lock.py"}
+
+
+def test_files_that_are_committed_to_are_changed_in_one_place():
+    """Tests record, fail and cut there; a lock and what was not put in place are no commits."""
+    found = {
+        (path.relative_to(ROOT).as_posix(), match[0])
+        for _, path in sources(".py")
+        if path.is_relative_to(ROOT / "formats")
+        for match in CHANGES.finditer(path.read_text())
+    }
+    assert {path for path, _ in found} >= THEIR_OWN
+    elsewhere = {(path, call) for path, call in found if path not in THEIR_OWN}
+    assert elsewhere <= {("formats/hdf5/sealed.py", "os.unlink(")}
+
+
 def loaded(statement, *names):
     """Run a statement in a fresh interpreter and tell which of these modules it loaded."""
     script = f"import sys\n{statement}\nprint(*[n for n in {names!r} if n in sys.modules])"

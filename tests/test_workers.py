@@ -1,6 +1,7 @@
 """Whoever reads a dataset gets the same: processes however they began, threads, torch's loader."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import pickle
@@ -122,14 +123,22 @@ def expected():
     )
 
 
-@pytest.fixture(
-    scope="module", params=["spawn", pytest.param("forkserver", marks=needs_forkserver)]
-)
-def pool(request):
-    """Processes that inherit nothing, so that what they work on is pickled."""
-    context = multiprocessing.get_context(request.param)
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
-        yield pool
+@pytest.fixture(scope="module")
+def pools():
+    """Gives processes that inherit nothing, so that what they work on is pickled."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def begun(method):
+            context = multiprocessing.get_context(method)
+            return stack.enter_context(ProcessPoolExecutor(2, mp_context=context))
+
+        yield begun
+
+
+@pytest.fixture(params=["spawn", pytest.param("forkserver", marks=needs_forkserver)])
+def pool(request, pools):
+    return pools(request.param)
 
 
 @needs_fork
@@ -151,11 +160,17 @@ def forked(function, calls):
     pipes, processes = [], []
     for arguments in calls:
         receiver, sender = context.Pipe(duplex=False)
-        processes.append(context.Process(target=function, args=(*arguments, sender)))
-        processes[-1].start()
+        process = context.Process(target=function, args=(*arguments, sender))
+        process.start()
         sender.close()
         pipes.append(receiver)
-    yield pipes
+        processes.append(process)
+    try:
+        yield pipes
+    except BaseException:
+        for process in processes:  # Else one that still sends would wait for ever.
+            process.kill()
+        raise
     for process in processes:
         process.join()
         assert process.exitcode == 0

@@ -12,7 +12,7 @@ from compactmask.errors import CompactMaskError
 from . import base, journal, snapshot
 from .base import Base
 from .lock import WriterLock
-from .log import HEADER, Log
+from .log import Log
 from .pages import undisturbed
 from .snapshot import Snapshot
 from .store import Store
@@ -107,7 +107,7 @@ class Journaled:
     def fold_when_due(self, store: Store) -> None:
         """Fold the log into the file where it has grown enough; put it off where that fails."""
         log, file = self._checked()
-        if log.size < self._next_checkpoint:
+        if log.size < self._next_checkpoint or not log.commits:
             return
         try:
             undisturbed(lambda: self._fold(store, is_last=False))
@@ -130,7 +130,7 @@ class Journaled:
                 raise CompactMaskError(
                     f"{self.path}: removed or replaced by another program while it was written"
                 )
-            if log.size > HEADER.size:
+            if log.commits:
                 undisturbed(lambda: self._fold(store, is_last=True))
             else:
                 log.remove()
