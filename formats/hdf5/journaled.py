@@ -22,6 +22,10 @@ CHECKPOINT_BYTES = 1 << 23
 """A log that has grown by so many bytes is folded into the file."""
 
 
+class LogRemovedError(CompactMaskError):
+    """The log is gone; what it said is still in memory."""
+
+
 class Journaled:
     """Where a writer leaves rows that are to survive it, commit by commit.
 
@@ -97,6 +101,11 @@ class Journaled:
 
     def _commit(self, store: Store) -> None:
         log, file = self._checked()
+        if log.is_removed() and file.is_in_place():
+            raise LogRemovedError(
+                f"{log.path}: removed by another program while it was written; closing the "
+                "writer puts all that was committed into the file"
+            )
         if not file.is_in_place() or not log.is_in_place():
             raise CompactMaskError(
                 f"{self.path}: the file or its log was removed or replaced by another program "
@@ -130,7 +139,7 @@ class Journaled:
                 raise CompactMaskError(
                     f"{self.path}: removed or replaced by another program while it was written"
                 )
-            if log.commits:
+            if any(stream.rows != stream.folded for stream in store.streams()):
                 undisturbed(lambda: self._fold(store, is_last=True))
             else:
                 log.remove()

@@ -174,6 +174,10 @@ class Log:
         except OSError:
             return False
 
+    def is_removed(self) -> bool:
+        """Tell whether nothing is at its path."""
+        return not os.path.lexists(self.path)
+
     def remove(self) -> None:
         """Remove the log, which is not needed any more."""
         with contextlib.suppress(FileNotFoundError):

@@ -15,6 +15,7 @@ from . import snapshot
 from .about import About
 from .catalog import Catalog
 from .contents import Contents
+from .journaled import LogRemovedError
 from .rows import checked_text, make_rows
 from .store import FittedRows, Store
 
@@ -384,7 +385,10 @@ class Writer:
 
     def _finish(self) -> None:
         self._check_open()
-        self._commit()
+        try:
+            self._commit()
+        except LogRemovedError:
+            self._about.give(self._store)
         self._closed = True
         self._target.close(self._store)
 
