@@ -112,7 +112,7 @@ def expected():
             np.asarray(image.mask), image.mask.offsets, image.mask._crop_shapes, strict=True
         )
     ]
-    plain = worker_functions._plain
+    plain = worker_functions.plain
     names = np.array([f"{i}.jpg" for i in kept], object)
     return (
         ["a", "b", "c"],

@@ -3,14 +3,21 @@
 import numpy as np
 
 
+def plain(value):
+    """A value as what compares with ==, dtype and all."""
+    if not isinstance(value, np.ndarray) or value.dtype == object:
+        return type(value).__name__, None if value is None else list(value)
+    return str(value.dtype), value.shape, value.tobytes()
+
+
 def sample(detections):
     """Everything that an image holds as plain values, its masks as pixels."""
     fields = ("xyxy", "confidence", "class_id", "tracker_id")
     return (
-        {field: _plain(getattr(detections, field)) for field in fields},
-        {name: _plain(value) for name, value in detections.data.items()},
+        {field: plain(getattr(detections, field)) for field in fields},
+        {name: plain(value) for name, value in detections.data.items()},
         detections.metadata,
-        None if detections.mask is None else _plain(np.asarray(detections.mask)),
+        None if detections.mask is None else plain(np.asarray(detections.mask)),
     )
 
 
@@ -18,10 +25,10 @@ def seen(ds):
     """Everything that is seen of a dataset, by each way to read it."""
     return (
         ds.classes,
-        {name: _plain(ds.images[name]) for name in ("id", "file_name")},
-        _plain(ds.detections["area"]),
+        {name: plain(ds.images[name]) for name in ("id", "file_name")},
+        plain(ds.detections["area"]),
         [sample(detections) for detections in ds],
-        [_plain(crop) for crop in ds.crops(range(len(ds.detections["xyxy"])))],
+        [plain(crop) for crop in ds.crops(range(len(ds.detections["xyxy"])))],
     )
 
 
@@ -64,9 +71,3 @@ def as_tensors(images):
         }
         for image in images
     ]
-
-
-def _plain(value):
-    if not isinstance(value, np.ndarray) or value.dtype == object:
-        return type(value).__name__, None if value is None else list(value)
-    return str(value.dtype), value.shape, value.tobytes()
