@@ -16,7 +16,7 @@ KINDS = [("commit", None), ("process", None), ("commit", "gzip")]
 NAME = "some.h5"
 FIRST, LATER = 9, 5
 """Changes by the writer that creates the file, and by the one that goes on with it."""
-STATES = 45
+STATES = 40
 """What is looked at where it is not all of them."""
 POWER_LOSSES = 1000 if IS_FULL else STATES
 REPAIRS = 10 if IS_FULL else 3
@@ -134,9 +134,8 @@ def test_a_write_cut_anywhere_loses_nothing_that_was_acknowledged(replay):
 
 def test_a_power_failure_loses_nothing_that_was_on_the_disk(replay):
     rng = random.Random(2)
-    for _ in range(POWER_LOSSES):
+    while replay.states < POWER_LOSSES:
         replay.check_power_loss(rng)
-    assert replay.states > POWER_LOSSES // 3
 
 
 def test_a_crash_while_a_crash_is_repaired_loses_nothing(replay, tmp_path):
