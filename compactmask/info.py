@@ -109,10 +109,11 @@ def read_info(path: str | os.PathLike[str]) -> Info:
     Info
         Counts and sizes. Every mask is unpacked to count its runs, image by image.
     """
-    sizes = Sizes(file=os.path.getsize(path))
+    sizes = Sizes()
     masks, area, largest = 0, -1, None
     with open_dataset(path) as ds:
         source = ds._source
+        sizes.file = source.file_bytes
         about = source.about
         for i in range(len(ds)):
             lazy = source.masks(i)

@@ -125,11 +125,11 @@ def convert(
     if on_error not in ("raise", "skip", "collect"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
     started = time.perf_counter()
-    src, dst = os.fspath(src), os.fspath(dst)
+    src, dst = os.fsdecode(src), os.fsdecode(dst)
     place = _destination(src, dst, overwrite)
     faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
-    bytes_in = os.path.getsize(src)
     with _open(src, faults) as ds:
+        bytes_in = ds.file_bytes
         _check_metadata(ds)
         out = create_sealed(place, compression, replace=overwrite)
         try:
@@ -170,7 +170,7 @@ class _Faults:
 
 
 def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
         raise FormatError(f"{path}: not a regular file, which cannot be read by position")

@@ -114,6 +114,10 @@ class Source(Protocol):
         """Bytes read from the file since it was opened, its structure not counted."""
 
     @property
+    def file_bytes(self) -> int:
+        """Size of the file, and of the log that belongs to it."""
+
+    @property
     def n_images(self) -> int:
         """Number of images."""
 
@@ -161,8 +165,12 @@ class Source(Protocol):
         Places count all images that were ever appended: deletions do not move them.
         """
 
-    def since(self, place: int) -> range:
-        """Give the positions of the images from a place of the file on."""
+    def at(self, place: int) -> int | None:
+        """Give the position of the image at a place of the file; None where it is deleted."""
+
+    @property
+    def identity(self) -> str:
+        """What tells the file from another one that takes its place."""
 
     def refresh(self) -> None:
         """Look at the file again and show what was added to it."""
@@ -219,6 +227,11 @@ class SegmentationDataset:
         return self._source.bytes_read
 
     @property
+    def file_bytes(self) -> int:
+        """Size of the file, and of the log that belongs to it while it is written."""
+        return self._source.file_bytes
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What the dataset says about itself (licences, a description, ...), as JSON has it."""
         return self._source.metadata
@@ -250,8 +263,10 @@ class SegmentationDataset:
         return self._detections(_position(index, self._source.n_images, "image"))
 
     def __iter__(self) -> Iterator[Detections]:
-        for i in range(self._source.n_images):
+        i = 0
+        while i < self._source.n_images:  # It may change meanwhile.
             yield self._detections(i)
+            i += 1
 
     def _detections(self, i: int) -> Detections:
         from supervision import Detections
@@ -370,7 +385,7 @@ class SegmentationDataset:
         Raises
         ------
         CompactMaskError
-            Where a file with fewer images has taken the place of this one.
+            Where another file has taken the place of this one, such as a repacked one.
 
         Examples
         --------
@@ -386,23 +401,26 @@ class SegmentationDataset:
         if start is not None and not 0 <= start <= source.n_images:
             raise IndexError(f"start {start} is out of range: there are {source.n_images} images")
         place = source.place(source.n_images if start is None else start)
-        last = time.monotonic()
+        identity, last = source.identity, time.monotonic()
         while True:
             self.refresh()
-            end = source.place(source.n_images)
-            if end < place:
-                raise CompactMaskError(
-                    f"{self.path}: {end} images, there were {place}: "
-                    "another file has taken its place while it was followed"
-                )
-            for i in source.since(place):
-                yield Record(i, *source.image(i), self._detections(i))
-            if end > place:
-                place, last = end, time.monotonic()
-            elif timeout is not None and time.monotonic() - last >= timeout:
+            # Whoever takes an image may refresh too: places stay what they are, positions do not.
+            while place < source.place(source.n_images):
+                self._check_identity(identity)
+                i = source.at(place)
+                place, last = place + 1, time.monotonic()
+                if i is not None:
+                    yield Record(i, *source.image(i), self._detections(i))
+            self._check_identity(identity)
+            if timeout is not None and time.monotonic() - last >= timeout:
                 return
-            else:
-                time.sleep(poll)
+            time.sleep(poll)
+
+    def _check_identity(self, identity: str) -> None:
+        if self._source.identity != identity:
+            raise CompactMaskError(
+                f"{self.path}: another file has taken its place while it was followed"
+            )
 
     def close(self) -> None:
         """Let go of the file. Masks that were given out stay valid."""

@@ -12,6 +12,9 @@ from compactmask.errors import FormatError
 
 from . import disk
 
+RESERVED = (".log", ".journal", ".lock", ".partial")
+"""What stands beside a file while it is written."""
+
 
 def resolve(path: str | os.PathLike[str]) -> str:
     """Give the real path of a file to write: symbolic links are followed, not replaced.
@@ -34,6 +37,8 @@ def resolve(path: str | os.PathLike[str]) -> str:
     if "\0" in text:
         raise FormatError(f"{text!r}: a path cannot hold a null character")
     real = os.path.realpath(text)
+    if real.endswith(RESERVED):
+        raise FormatError(f"{real}: a name of what stands beside a file, expected one like .h5")
     try:
         mode = os.stat(real).st_mode
     except FileNotFoundError:
@@ -57,6 +62,23 @@ def beside(path: str) -> str:
         What :func:`resolve` gave.
     """
     return f"{path}.{secrets.token_hex(4)}.partial"
+
+
+def remove_second_names(path: str) -> None:
+    """Remove the names that :func:`put_in_place` leaves where it is killed.
+
+    Parameters
+    ----------
+    path : str
+        What :func:`resolve` gave.
+    """
+    folder, name = os.path.split(path)
+    for other in os.listdir(folder):
+        if other.startswith(f"{name}.") and other.endswith(".partial"):
+            beside_it = os.path.join(folder, other)
+            with contextlib.suppress(OSError):
+                if os.path.samefile(beside_it, path):
+                    disk.remove(beside_it)
 
 
 def put_in_place(temporary: str, path: str, overwrite: bool) -> None:

@@ -107,6 +107,11 @@ class CocoSource:
         return os.path.getsize(self.path)
 
     @property
+    def file_bytes(self) -> int:
+        """Size of the document."""
+        return os.path.getsize(self.path)
+
+    @property
     def about(self) -> dict[str, str | None]:
         """How it is stored."""
         return {
@@ -141,9 +146,14 @@ class CocoSource:
         """Give the place of image ``i``, which is its position."""
         return i
 
-    def since(self, place: int) -> range:
-        """Give the positions from a place on."""
-        return range(place, self.n_images)
+    def at(self, place: int) -> int | None:
+        """Give the position of the image at a place, which is that place."""
+        return place
+
+    @property
+    def identity(self) -> str:
+        """What tells the document from another one: nothing does."""
+        return ""
 
     @property
     def detections(self) -> Columns:

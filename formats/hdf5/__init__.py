@@ -58,7 +58,7 @@ def open(path: str | os.PathLike[str]) -> SegmentationDataset:
     CorruptFileError
         Where it is damaged or unfinished.
     """
-    return SegmentationDataset(Hdf5Source(os.path.abspath(os.fspath(path))))
+    return SegmentationDataset(Hdf5Source(os.path.abspath(os.fsdecode(path))))
 
 
 def save(

@@ -23,16 +23,18 @@ class About:
     ----------
     path : str
         Begins every error message.
+    store : Store
+        Where they go.
     before : Contents, optional
         The file that is continued.
     """
 
-    def __init__(self, path: str, before: Contents | None) -> None:
+    def __init__(self, path: str, store: Store, before: Contents | None) -> None:
         self._path = path
-        self._stored_classes = [] if before is None else before.classes()
-        self.classes = self._stored_classes
+        self._store = store
+        self._given = [] if before is None else before.classes()
+        self.classes = self._given
         self.metadata = {} if before is None else before.metadata()
-        self._stored_text = self._text()
 
     @property
     def classes(self) -> list[str]:
@@ -52,13 +54,13 @@ class About:
 
     @metadata.setter
     def metadata(self, value: dict[str, Any]) -> None:
-        self._good_metadata = self._copied(value)
+        self._keep(value)
         self._metadata = value
 
     def check(self) -> None:
         """Refuse classes or metadata that cannot be stored."""
         self._good_classes = self._continued(checked_names(self._classes, self._path))
-        self._good_metadata = self._copied(self._metadata)
+        self._keep(self._metadata)
 
     def check_changes(self) -> None:
         """Do the same where they have changed."""
@@ -69,33 +71,28 @@ class About:
         if not same:
             self.check()
 
-    def give(self, store: Store) -> None:
-        """Add to a store what it does not have."""
-        new = self._good_classes[len(self._stored_classes) :]
+    def give(self) -> None:
+        """Give the store what it does not have."""
+        new = self._good_classes[self._store.n_classes :]
         if new:
-            store.name_classes(new)
-        text = self._text()
-        if text != self._stored_text:
-            store.describe(text)
-
-    def settle(self) -> None:
-        """Note that the store has it all."""
-        self._stored_classes, self._stored_text = self._good_classes, self._text()
+            self._given = self._good_classes
+            self._store.name_classes(new)
+        if self._good_text != self._store.description:
+            self._store.describe(self._good_text)
 
     def _continued(self, names: list[str]) -> list[str]:
-        if names[: len(self._stored_classes)] != self._stored_classes:
+        stored = self._given[: self._store.n_classes]
+        if names[: len(stored)] != stored:
             raise FormatError(
                 f"{self._path}: classes {names}, expected to begin with those that the file has: "
-                f"{self._stored_classes}"
+                f"{stored}"
             )
         return [*names]
 
-    def _copied(self, value: Any) -> dict[str, Any]:
-        copy: dict[str, Any] = json.loads(json_text(value, f"{self._path}: metadata"))
-        return copy
-
-    def _text(self) -> str:
-        return json_text(self._good_metadata, f"{self._path}: metadata")
+    def _keep(self, metadata: Any) -> None:
+        """Keep a copy that changes no more."""
+        self._good_text = json_text(metadata, f"{self._path}: metadata")
+        self._good_metadata = json.loads(self._good_text)
 
 
 def checked_names(names: Iterable[str], path: str) -> list[str]:

@@ -43,7 +43,7 @@ def create(path: str, writer: str, compression: str | None, *, replace: bool) ->
     try:
         pages = Pages(fd, 1 << 30)  # So that all of it stays in memory.
         pages.truncate(0)
-        undisturbed(lambda: tree.create(b"pages", writer, compression, pages).close())
+        undisturbed(lambda: tree.create(writer, compression, pages).close())
         content = b"".join(pages.changed().values())[: pages.size]
         disk.write(fd, content, 0)
         partial.put_in_place(temporary, path, overwrite=replace)
@@ -62,6 +62,8 @@ class Base:
     ----------
     path : str
         What :func:`~..partial.resolve` gave.
+    uuid : bytes
+        Of the file, 16 bytes.
 
     Raises
     ------
@@ -69,12 +71,14 @@ class Base:
         Where it is a file that cannot be continued.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, uuid: bytes) -> None:
         self.path: Final = path
+        self._uuid = uuid
         self.fd: Final = disk.open_to_write(path)
         self.is_half_way = False
         """Whether a journal waits to be applied, which opening the file again does."""
         try:
+            self._check()
             self._complete_journal()
             self._block = self._read_superblock()
         except BaseException:
@@ -97,8 +101,10 @@ class Base:
         except OSError:
             return False
 
-    def fold(self, streams: Iterable[Stream], uuid: bytes) -> None:
-        """Write all rows that the file does not have. After an error it is as it was before.
+    def fold(self, streams: Iterable[Stream]) -> None:
+        """Write all rows that the file does not have.
+
+        After an error the file is as it was before, or :attr:`is_half_way` is set.
 
         When this returns the journal is still there: whoever reads the file meanwhile knows
         from it that the log is of no use any more.
@@ -108,20 +114,22 @@ class Base:
         if os.fstat(self.fd).st_size > self.end:  # What a checkpoint that failed has left.
             disk.truncate(self.fd, self.end)
         try:
-            self._journal(self._changes(streams), uuid)
+            written = self._journal(self._changes(streams))
         except BaseException:
             self._give_up()
             raise
         self.is_half_way = True
-        self._complete_journal()
+        written.apply(self.fd)
         self.is_half_way = False
         self._block = self._read_superblock()
 
     def _give_up(self) -> None:
+        """Take a checkpoint back, if its journal can be removed."""
         try:
             journal.remove(self.path)
-        except OSError:
-            self.is_half_way = True
+        except BaseException:
+            self.is_half_way = True  # The journal may be complete: nothing may be cut off.
+            raise
         with contextlib.suppress(OSError):
             disk.truncate(self.fd, self.end)
 
@@ -140,16 +148,28 @@ class Base:
             raise CompactMaskError(f"{self.path}: a checkpoint did not grow the file")
         return pages
 
-    def _journal(self, pages: Pages, uuid: bytes) -> None:
+    def _journal(self, pages: Pages) -> Journal:
         disk.truncate(self.fd, pages.size)
         disk.sync(self.fd)
         before = pread(self.fd, PAGE, 0).ljust(PAGE, b"\0")
-        if uuid.hex().encode() not in before:
+        written = Journal(self._uuid, before, pages.size, pages.changed())
+        journal.write(written, self.path)
+        return written
+
+    def _check(self) -> None:
+        """Refuse a file that a journal could not be made for, or that has a second name."""
+        if self._uuid.hex().encode() not in pread(self.fd, PAGE, 0):
             raise FormatError(
                 f"{self.path}: its uuid is not in its first page, as it is in files of this "
                 "package: repack it to continue it"
             )
-        journal.write(Journal(uuid, before, pages.size, pages.changed()), self.path)
+        if os.fstat(self.fd).st_nlink > 1:
+            partial.remove_second_names(self.path)
+        if os.fstat(self.fd).st_nlink > 1:
+            raise FormatError(
+                f"{self.path}: has a second name (a hard link), under which its log would not "
+                "be found: copy it to continue it"
+            )
 
     def _complete_journal(self) -> None:
         """Apply a complete journal of this file; one that is torn is of no use."""

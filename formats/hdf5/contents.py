@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any, Final, Literal, cast
@@ -58,7 +59,7 @@ class Contents:
     def __init__(self, handle: Handle, layout: Layout, tree: Tree) -> None:
         self.handle = handle
         self.version = layout.version
-        self._layout = layout
+        self.layout: Final = layout
         self.tree: Final = tree or NO_IMAGES
         self._cache = ChunkCache()
         self.columns: dict[str, Column | Text] = {}
@@ -97,7 +98,12 @@ class Contents:
         """What the packed masks are compressed with."""
         packed = self.tree.get("masks/bytes")
         stored = None if packed is None else packed.codec
-        return cast(Compression, stored or self._layout.compression)
+        return cast(Compression, stored or self.layout.compression)
+
+    @functools.cached_property
+    def class_names(self) -> list[str]:
+        """Class names, which are read once."""
+        return self.classes()
 
     def classes(self) -> list[str]:
         """Read the class names."""

@@ -78,7 +78,7 @@ def create(
     Raises
     ------
     FileExistsError
-        Where the file exists, with "x".
+        Where the file exists, with "x"; where ``<path>.log`` belongs to another file.
     BusyError
         Where another writer has it open.
     FormatError
@@ -117,6 +117,7 @@ def create(
     target = Journaled(real, WRITER, durability, has_lock=lock)
     try:
         before = None
+        snapshot.refuse_orphan(real)
         if mode == "a" and os.path.lexists(real):
             found = snapshot.take(real)
             before = found.contents()
@@ -166,6 +167,11 @@ def _check_continuable(before: Contents, compression: Compression) -> None:
             f"{before.path}: format_version {'.'.join(map(str, before.version))} may hold "
             f"what would be lost, this release of compactmask continues "
             f"{'.'.join(map(str, schema.FORMAT_VERSION))}: install a newer one"
+        )
+    if before.layout.uses_space_again:
+        raise FormatError(
+            f"{before.path}: made with a file space strategy of HDF5 that uses space again, "
+            "under the eyes of readers: repack it to continue it"
         )
     if compression not in (None, before.compression):
         raise FormatError(

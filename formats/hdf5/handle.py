@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
 import threading
-from typing import Final
+from typing import BinaryIO, Final
 
 from compactmask.errors import CorruptFileError, FormatError
 
 PAGE = 4096
 """Bytes of a page of the journal."""
+
+
+def open_to_read(path: str) -> int:
+    """Open a regular file.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened.
+    FormatError
+        Where it is something else, such as a pipe.
+    """
+    # Without O_NONBLOCK, opening a pipe would wait for its other end.
+    flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    fd = os.open(path, os.O_RDONLY | flags)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FormatError(f"{path}: not a regular file, which cannot be read by position")
+    return fd
+
+
+def open_beside(path: str) -> BinaryIO | None:
+    """Open what stands beside a file under a name of the format; None where nothing does."""
+    try:
+        return os.fdopen(open_to_read(path), "rb")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
 
 
 class Handle:
@@ -41,13 +73,8 @@ class Handle:
         """Of a journal: they stand for those of the file."""
         self.bytes_read = 0
         self.path: Final = path
-        # Without O_NONBLOCK, opening a pipe would wait for its other end.
-        flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        self.fd = os.open(path, os.O_RDONLY | flags)
-        status = os.fstat(self.fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise FormatError(f"{path}: not a regular file, expected HDF5")
-        self.size: Final = status.st_size
+        self.fd = open_to_read(path)
+        self.size: Final = os.fstat(self.fd).st_size
 
     def __del__(self) -> None:
         if self.fd >= 0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import disk
 from . import superblock
-from .handle import PAGE, pread
+from .handle import PAGE, open_beside, pread
 
 MAGIC = b"CMKJRNL1"
 HEADER = struct.Struct("<8s16sQQI")
@@ -94,22 +94,20 @@ def remove(path: str) -> None:
 
 def read(path: str) -> Journal | None:
     """Read the journal of a file; None where there is none, or it is torn."""
-    try:
-        with open(path_of(path), "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
+    file = open_beside(path_of(path))
+    if file is None:
         return None
-    return parse(data)
-
-
-def parse(data: bytes) -> Journal | None:
-    """Read a journal from its bytes; None where it is torn."""
-    if len(data) < HEADER.size:
-        return None
-    magic, uuid, size, count, page_size = HEADER.unpack_from(data)
-    start, step = HEADER.size + PAGE, NUMBER.size + PAGE
-    end = start + count * step
-    if magic != MAGIC or page_size != PAGE or len(data) != end + 4:
+    with file:
+        head = file.read(HEADER.size)
+        if len(head) < HEADER.size:
+            return None
+        magic, uuid, size, count, page_size = HEADER.unpack(head)
+        start, step = HEADER.size + PAGE, NUMBER.size + PAGE
+        end = start + count * step
+        if magic != MAGIC or page_size != PAGE or os.fstat(file.fileno()).st_size != end + 4:
+            return None
+        data = head + file.read()
+    if len(data) != end + 4:
         return None
     if zlib.crc32(memoryview(data)[:end]) != int.from_bytes(data[end:], "little"):
         return None

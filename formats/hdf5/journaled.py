@@ -22,8 +22,11 @@ CHECKPOINT_BYTES = 1 << 23
 """A log that has grown by so many bytes is folded into the file."""
 
 
-class LogRemovedError(CompactMaskError):
-    """The log is gone; what it said is still in memory."""
+_REPLACED = "{}: removed or replaced by another program while it was written"
+
+
+class LogLostError(CompactMaskError):
+    """The log is not what was written; what it said is still in memory."""
 
 
 class Journaled:
@@ -101,15 +104,14 @@ class Journaled:
 
     def _commit(self, store: Store) -> None:
         log, file = self._checked()
-        if log.is_removed() and file.is_in_place():
-            raise LogRemovedError(
-                f"{log.path}: removed by another program while it was written; closing the "
-                "writer puts all that was committed into the file"
-            )
-        if not file.is_in_place() or not log.is_in_place():
-            raise CompactMaskError(
-                f"{self.path}: the file or its log was removed or replaced by another program "
-                "while it was written"
+        if self._lock is not None:
+            self._lock.hold()
+        if not file.is_in_place():
+            raise CompactMaskError(_REPLACED.format(self.path))
+        if not log.is_in_place():
+            raise LogLostError(
+                f"{log.path}: removed or changed by another program while it was written; "
+                "closing the writer puts all that was committed into the file"
             )
         log.append(store.streams())
 
@@ -121,7 +123,7 @@ class Journaled:
         try:
             undisturbed(lambda: self._fold(store, is_last=False))
             self._next_checkpoint = CHECKPOINT_BYTES
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             self._next_checkpoint = log.size + CHECKPOINT_BYTES
             stopped = "the checkpoint stopped half way" if file.is_half_way else "it is put off"
             warnings.warn(
@@ -136,9 +138,7 @@ class Journaled:
         try:
             log, file = self._checked()
             if not file.is_in_place():
-                raise CompactMaskError(
-                    f"{self.path}: removed or replaced by another program while it was written"
-                )
+                raise CompactMaskError(_REPLACED.format(self.path))
             if any(stream.rows != stream.folded for stream in store.streams()):
                 undisturbed(lambda: self._fold(store, is_last=True))
             else:
@@ -162,9 +162,9 @@ class Journaled:
             self._lock = None
 
     def _begin(self, before: Snapshot) -> Log:
-        self._uuid = before.layout.uuid
-        self._base = Base(self.path)
-        self._log = Log(self.path, self._uuid, is_synced=self._is_synced)
+        uuid = before.layout.uuid
+        self._base = Base(self.path, uuid)
+        self._log = Log(self.path, uuid, is_synced=self._is_synced)
         return self._log
 
     def _fold(self, store: Store, *, is_last: bool) -> None:
@@ -174,7 +174,7 @@ class Journaled:
     def _fold_alone(self, store: Store, *, is_last: bool) -> None:
         log, file = self._checked()
         streams = store.streams()
-        file.fold(streams, self._uuid)
+        file.fold(streams)
         file.is_half_way = True  # Until the log is that of the file as it is now.
         for stream in streams:
             stream.settle()

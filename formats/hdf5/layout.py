@@ -40,6 +40,8 @@ class Layout:
     """Of the file, 16 bytes."""
     compression: str | None
     """Of the packed masks that a writer adds."""
+    uses_space_again: bool
+    """Whether HDF5 may put new things where old ones were."""
     tree: Tree
     """Its datasets."""
 
@@ -70,7 +72,9 @@ def _read_layout(handle: Handle, name: bytes, access: Any) -> Layout:
         with h5py.File(h5f.open(name, h5f.ACC_RDONLY, access)) as file:
             root = h5g.open(file.id, b"/")
             about = _read_attributes(root, handle.path)
-            return Layout(*about, walk.read(root))
+            strategy = file.id.get_create_plist().get_file_space_strategy()[0]
+            uses_space_again = strategy != h5f.FSPACE_STRATEGY_NONE
+            return Layout(*about, uses_space_again, walk.read(root))
     except CompactMaskError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:

@@ -43,6 +43,11 @@ class Living:
         before = int(np.searchsorted(self._stops, stored, side="right"))
         return stored - (int(self._gone[before - 1]) if before else 0)
 
+    def is_gone(self, stored: int) -> bool:
+        """Tell whether a position in the file is in one of the ranges."""
+        before = int(np.searchsorted(self._stops, stored, side="right"))
+        return before < len(self._starts) and bool(self._starts[before] <= stored)
+
     def of(self, rows: Array) -> Array:
         """Give the rows that are left of all those in the file."""
         kept = np.ones(len(rows), bool)

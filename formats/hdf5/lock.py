@@ -11,6 +11,7 @@ from typing import Final
 from compactmask.errors import BusyError
 
 from .. import disk
+from .handle import pread
 
 try:
     import fcntl
@@ -19,7 +20,8 @@ except ImportError:  # Windows
 
 _HELD: dict[str, tuple[int, object]] = {}
 """The process that holds each lock, and which: record locks do not keep a process from itself."""
-_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+"""Errors of a file system that has no locks."""
 
 
 def lock_path(path: str) -> str:
@@ -48,6 +50,7 @@ class WriterLock:
 
     def __init__(self, path: str) -> None:
         self.path: Final = lock_path(path)
+        self._file = path
         self._pid = os.getpid()
         mine = self._pid, object()
         held = _HELD.setdefault(self.path, mine)
@@ -56,37 +59,57 @@ class WriterLock:
                 raise BusyError(f"{path}: another writer of this process has it open")
             _HELD[self.path] = mine  # What the parent of this process holds, it does not.
         try:
-            self._fd = self._acquire(path)
+            self._fd = self._acquire()
         except BaseException:
             del _HELD[self.path]
             raise
 
-    def _acquire(self, path: str) -> int:
+    def _acquire(self) -> int:
         while True:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | disk.BINARY, 0o666)
             try:
-                _lock(fd)
+                self._lock_or_tell(fd)
                 if _is_at(fd, self.path):  # Not removed by the writer that had it before.
                     os.ftruncate(fd, 0)
                     os.write(fd, f"{self._pid} {socket.gethostname()}\n".encode())
                     return fd
-            except BlockingIOError:
-                holder = os.pread(fd, 300, 0).decode(errors="replace") if os.name != "nt" else ""
-                pid, _, host = holder.strip().partition(" ")
-                os.close(fd)
-                raise BusyError(
-                    f"{path}: another writer has it open: process {pid or '?'} on {host or '?'}"
-                ) from None
             except BaseException:
                 os.close(fd)
                 raise
             os.close(fd)
 
+    def _lock_or_tell(self, fd: int) -> None:
+        try:
+            _lock(fd)
+        except BlockingIOError:
+            pid, _, host = pread(fd, 300, 0).decode(errors="replace").strip().partition(" ")
+            raise BusyError(
+                f"{self._file}: another writer has it open: process {pid or '?'} on {host or '?'}"
+            ) from None
+
+    def hold(self) -> None:
+        """Make sure that the lock is still held.
+
+        A record lock ends when the process closes any descriptor of its file, and is of no use
+        when that is removed; then it is taken again.
+
+        Raises
+        ------
+        BusyError
+            Where another writer has it meanwhile.
+        """
+        if _is_at(self._fd, self.path):
+            self._lock_or_tell(self._fd)
+        else:
+            lost, self._fd = self._fd, self._acquire()
+            os.close(lost)
+
     def release(self) -> None:
         """Let go of the lock; in a forked child this changes nothing for the parent."""
         if os.getpid() == self._pid:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
+            if _is_at(self._fd, self.path):
+                with contextlib.suppress(OSError):
+                    os.unlink(self.path)
             _HELD.pop(self.path, None)
         os.close(self._fd)
 
@@ -108,7 +131,7 @@ def _lock(fd: int) -> None:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
             raise BlockingIOError(errno.EAGAIN, "locked") from None
-        if error.errno in _NO_LOCKS:
+        if error.errno in NO_LOCKS:
             raise OSError(
                 error.errno,
                 "the file system has no locks; where there is one writer only, pass lock=False",

@@ -26,6 +26,14 @@ def path_of(path: str) -> str:
     return f"{path}.log"
 
 
+def size_with_log(path: str) -> int:
+    """Give the bytes of a file and of its log."""
+    real = os.path.realpath(path)
+    with contextlib.suppress(OSError):
+        return os.path.getsize(real) + os.path.getsize(path_of(real))
+    return os.path.getsize(real)
+
+
 def header(uuid: bytes, end: int) -> bytes:
     """Give the first bytes of the log that continues a file from one of its ends."""
     fields = HEADER.pack(MAGIC, uuid, end, 0)[:-4]
@@ -39,6 +47,14 @@ def record_head(payload: Sequence[bytes], sequence: int, synced: int, crc: int) 
     for part in payload:
         found = zlib.crc32(part, found)
     return RECORD.pack(RECORD_MAGIC, found, size, sequence, synced)
+
+
+def checksum(head: bytes) -> int:
+    """Give the checksum of a record from its first bytes; -1 where they are none."""
+    if len(head) < RECORD.size or head[: len(RECORD_MAGIC)] != RECORD_MAGIC:
+        return -1
+    crc: int = RECORD.unpack_from(head)[1]
+    return crc
 
 
 class Position(NamedTuple):
@@ -168,21 +184,19 @@ class Log:
             raise
 
     def is_in_place(self) -> bool:
-        """Tell whether the log is still at its path."""
+        """Tell whether the log is still at its path, and nobody else has written to it."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+            own, there = os.fstat(self._fd), os.stat(self.path)
         except OSError:
             return False
-
-    def is_removed(self) -> bool:
-        """Tell whether nothing is at its path."""
-        return not os.path.lexists(self.path)
+        return os.path.samestat(own, there) and own.st_size == self.size
 
     def remove(self) -> None:
-        """Remove the log, which is not needed any more."""
+        """Remove the log, which is not needed any more; one of another writer stays."""
         with contextlib.suppress(FileNotFoundError):
-            disk.remove(self.path)
-            disk.sync_folder(self.path)
+            if os.path.samestat(os.fstat(self._fd), os.stat(self.path)):
+                disk.remove(self.path)
+                disk.sync_folder(self.path)
 
     def close(self) -> None:
         """Let go of the file."""

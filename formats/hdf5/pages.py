@@ -15,13 +15,12 @@ from .handle import PAGE, pread
 Result = TypeVar("Result")
 
 
-def access_plan(pages: Pages | None = None) -> Any:
-    """Give what opens or creates a file as the format wants it, in pages or by its path."""
+def access_plan(pages: Pages) -> Any:
+    """Give what opens or creates a file in pages, as the format wants it."""
     plan = h5p.create(h5p.FILE_ACCESS)
     plan.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
     plan.set_fclose_degree(h5f.CLOSE_STRONG)
-    if pages is not None:
-        plan.set_fileobj_driver(h5fd.fileobj_driver, pages)
+    plan.set_fileobj_driver(h5fd.fileobj_driver, pages)
     return plan
 
 

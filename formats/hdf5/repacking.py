@@ -16,7 +16,7 @@ from compactmask.errors import FormatError
 
 from ..partial import resolve
 from ..report import Report
-from . import filters, schema, snapshot, table
+from . import filters, log, schema, snapshot, table
 from .column import Column, Indptr, Text
 from .contents import Contents
 from .creation import WRITER
@@ -83,13 +83,14 @@ def repack(
     1
     """
     started = time.perf_counter()
-    src, place = os.path.abspath(os.fspath(src)), resolve(dst)
+    src, place = os.path.abspath(os.fsdecode(src)), resolve(dst)
     if os.path.exists(place):
         if os.path.samefile(src, place):
-            raise FormatError(f"{dst!s}: it is the source itself, expected another file")
+            raise FormatError(f"{place}: it is the source itself, expected another file")
         if not overwrite:
-            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", str(dst))
+            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", place)
     contents = snapshot.take(src).contents()
+    bytes_in = log.size_with_log(src)
     codec = contents.compression if compression == "same" else compression
     if codec not in (None, "gzip", "zstd"):
         raise ValueError(f"compression {compression!r}, expected 'same', None, 'gzip' or 'zstd'")
@@ -106,7 +107,7 @@ def repack(
     return Report(
         images=store.images.rows,
         instances=store.detections.rows,
-        bytes_in=os.path.getsize(src),
+        bytes_in=bytes_in,
         bytes_out=os.path.getsize(place),
         seconds=time.perf_counter() - started,
     )

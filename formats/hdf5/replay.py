@@ -13,6 +13,7 @@ from compactmask.errors import CorruptFileError
 
 from . import log, schema
 from .extent import CODES, Extent, Tail
+from .handle import open_beside
 from .layout import Tree
 
 MAX_ROWS = 1 << 56
@@ -28,15 +29,19 @@ class Replay:
         The file that the log continues, for messages.
     uuid : bytes
         Of that file, 16 bytes.
+    tree : Tree
+        Its datasets.
     """
 
-    def __init__(self, path: str, uuid: bytes) -> None:
+    def __init__(self, path: str, uuid: bytes, tree: Tree) -> None:
         self.where = log.path_of(path)
         self._uuid = uuid
         self.end = -1
         """Where the file ends that the log continues; -1 where there is no log of this file."""
         self.size = 0
         """Bytes of the log up to the end of the last record."""
+        self.last = 0
+        """Where the last record begins; 0 where there is none."""
         self.sequence = 0
         """Records."""
         self.crc = 0
@@ -46,25 +51,27 @@ class Replay:
         self.declared: list[str] = []
         """The paths in the order in which the log declared them; records name them by that."""
         self._numbered: list[Tail] = []
+        self._most_rows = max((extent.shape[0] for extent in tree.values()), default=0)
 
-    def begin(self, data: bytes) -> None:
-        """Read the header of a log, and its records.
+    def read_header(self, head: bytes) -> bool:
+        """Read the first bytes of a log; tell whether it is one of this file.
 
         Raises
         ------
         CorruptFileError
-            Where it is damaged. One that is too short or zeros was never on the disk.
+            Where they are damaged. Those that are too few or zeros were never on the disk.
         """
-        size = log.HEADER.size
-        if len(data) < size or not any(data):
-            return
-        magic, uuid, end, crc = log.HEADER.unpack_from(data)
-        if magic != log.MAGIC or crc != zlib.crc32(data[: size - 4]):
-            raise CorruptFileError(f"{self.where}: its first {size} bytes are damaged")
+        if len(head) < log.HEADER.size or not any(head):
+            return False
+        magic, uuid, end, crc = log.HEADER.unpack(head)
+        if magic != log.MAGIC or crc != zlib.crc32(head[:-4]):
+            if magic == log.MAGIC or uuid == self._uuid:
+                raise CorruptFileError(f"{self.where}: its first {len(head)} bytes are damaged")
+            return False  # It has nothing of a log but the name.
         if uuid != self._uuid:
-            return
-        self.end, self.size, self.crc = end, size, zlib.crc32(data[:size])
-        self.go_on(data[size:])
+            return False
+        self.end, self.size, self.crc = end, len(head), zlib.crc32(head)
+        return True
 
     def go_on(self, data: bytes) -> bool:
         """Read what stands behind the records that were read; tell whether there was one more.
@@ -85,6 +92,7 @@ class Replay:
             self._take(view[at + log.RECORD.size : end])
             self.crc = fields[1]
             self.sequence += 1
+            self.last = self.size
             self.size += end - at
             at = end
 
@@ -117,8 +125,7 @@ class Replay:
         at = log.COUNTS.size
         text = bytes(payload[at : at + text_size])
         at += text_size
-        if text:
-            self._declare(text)
+        declared = self._declare(text) if text else []
         heads = payload[at : at + count * log.PIECE.size]
         if len(heads) != count * log.PIECE.size:
             raise self._wrong("it is too short")
@@ -135,17 +142,31 @@ class Replay:
                 raise self._wrong(f"{size} bytes for stream {number} are no rows of it")
             tail.data += payload[at : at + size]
             at += size
+        self._check_zeros(declared)
+
+    def _check_zeros(self, declared: list[Tail]) -> None:
+        """Refuse more zeros than there are rows: a column has them where it begins late."""
+        if any(tail.zeros for tail in declared):
+            rows = max(tail.start + len(tail.data) // tail.row_bytes for tail in self._numbered)
+            for tail in declared:
+                if tail.zeros > max(rows, self._most_rows) + 1:
+                    raise self._wrong(f"{tail.zeros} zeros, and no dataset has so many rows")
 
     def _unpack(self, kind: Any, payload: memoryview, at: int) -> Any:
         if at + kind.size > len(payload):
             raise self._wrong("it is too short")
         return kind.unpack_from(payload, at)
 
-    def _declare(self, text: bytes) -> None:
+    def _declare(self, text: bytes) -> list[Tail]:
+        declared: list[Tail] = []
         try:
             for found in json.loads(text):
                 path = found["path"]
                 inner = tuple(found["inner"])
+                if len(inner) >= schema.MAX_DIMENSIONS or not schema.is_dataset(path):
+                    raise ValueError(f"a dataset {path!r} of {len(inner)} inner dimensions")
+                if not all(type(n) is int and 0 <= n < MAX_ROWS for n in inner):
+                    raise ValueError(f"rows of shape {inner}")
                 tail = Tail(
                     DTYPES[found["dtype"]],
                     inner,
@@ -154,34 +175,55 @@ class Replay:
                     found["start"],
                     found["zeros"],
                 )
-                sizes = (tail.start, tail.zeros, *inner)
-                if not all(type(n) is int and 0 <= n < MAX_ROWS for n in sizes):
-                    raise ValueError(f"sizes {sizes}")
+                if not all(type(n) is int and 0 <= n < MAX_ROWS for n in (tail.start, tail.zeros)):
+                    raise ValueError(f"start {tail.start!r}, zeros {tail.zeros!r}")
                 if not 1 <= tail.row_bytes <= schema.MAX_CHUNK_BYTES:
                     raise ValueError(f"rows of {tail.row_bytes} bytes")
-                if len(inner) >= schema.MAX_DIMENSIONS or not schema.is_dataset(path):
-                    raise ValueError(f"a dataset {path!r} of rows {inner}")
                 for other in schema.instead_of(path):
                     self.tails.pop(other, None)
                 self.tails[path] = tail
                 self.declared.append(path)
                 self._numbered.append(tail)
+                declared.append(tail)
         except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
             raise self._wrong(f"a declaration cannot be: {error!r}") from None
+        return declared
 
     def _wrong(self, what: str) -> CorruptFileError:
         return CorruptFileError(f"{self.where}: record {self.sequence}: {what}")
 
 
-def read(path: str, uuid: bytes) -> Replay:
-    """Read the log of a file; one without records where there is none, or that of another."""
-    found = Replay(path, uuid)
-    try:
-        with open(log.path_of(path), "rb") as file:
-            found.begin(file.read())
-    except FileNotFoundError:
-        pass
-    return found
+def read(path: str, uuid: bytes, end: int, tree: Tree) -> Replay:
+    """Read the log of a file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    uuid : bytes
+        Of it, 16 bytes.
+    end : int
+        Where it ends. A log that continues another state is not read.
+    tree : Tree
+        Its datasets.
+
+    Raises
+    ------
+    CorruptFileError
+        Where the log is damaged, or continues a later state of the file.
+    """
+    found = Replay(path, uuid, tree)
+    file = open_beside(found.where)
+    if file is not None:
+        with file:
+            if found.read_header(file.read(log.HEADER.size)) and found.end == end:
+                found.go_on(file.read())
+    if found.end > end:
+        raise CorruptFileError(
+            f"{path}: ends at {end}, and its log continues it from {found.end}: "
+            "an older copy of the file has taken its place"
+        )
+    return found if found.end == end else Replay(path, uuid, tree)
 
 
 def merged(tree: Tree, replay: Replay) -> Tree:

@@ -6,7 +6,7 @@ from . import table
 from .column import Column, Text
 from .contents import NO_IMAGES, Contents
 from .extent import Extent
-from .rows import Values
+from .rows import Values, json_text
 from .store import Store
 from .stream import Stream
 
@@ -47,6 +47,7 @@ def resumed(contents: Contents) -> Store:
             about = table.Text(name, store.codec)
             _adopt(about, text)
             setattr(store, name, about)
+    store.description = json_text(contents.metadata(), f"{contents.path}: metadata")
     return store
 
 
@@ -84,7 +85,7 @@ def _adopt_stream(stream: Stream, column: Column) -> None:
 def _adopt_rows(stream: Stream, extent: Extent, rows: int) -> None:
     """Note how many rows there are, and which of them the stream must hold."""
     if extent.offsets:
-        stream.codec = extent.codec
+        stream.codec, stream.is_shuffled = extent.codec, extent.is_shuffled
     if len(extent.offsets) > 1:
         stream.chunk_rows = extent.chunk_rows
     is_new = extent.tail is not None and not extent.tail.start

@@ -115,7 +115,9 @@ def column_name(link: str) -> str:
 
 def is_dataset(path: Any) -> bool:
     """Tell whether the format has a dataset of this path."""
-    if not isinstance(path, str):
+    try:
+        path.encode()
+    except (AttributeError, UnicodeEncodeError):
         return False
     parent, _, name = path.rpartition("/")
     return _is_column(path) or (name in TEXT_DATASETS and _is_column(parent))
@@ -128,4 +130,5 @@ def instead_of(path: str) -> tuple[str, ...]:
 
 def _is_column(path: str) -> bool:
     parent, _, name = path.rpartition("/")
-    return path in DATASETS or (parent in NAMED_GROUPS and bool(name))
+    is_link = name != "" and name == link_name(column_name(name))
+    return path in DATASETS or (parent in NAMED_GROUPS and is_link)

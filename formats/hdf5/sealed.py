@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from .. import disk, partial
-from . import journal, log, tree
-from .lock import WriterLock, lock_path
+from . import journal, log, snapshot
+from .handle import PAGE
+from .lock import NO_LOCKS, WriterLock
+from .pages import Pages, undisturbed
 from .store import Store
+from .tree import Tree, create
 
 FLUSH_BYTES = 1 << 23
 """Rows wait in memory up to this size."""
+KEPT_BYTES = 1 << 20
+"""The beginning of the file stays in memory until the end: HDF5 writes to it again and again."""
 
 
 class Sealed:
@@ -34,15 +39,22 @@ class Sealed:
     ------
     BusyError
         Where a writer has that file open.
+    FileExistsError
+        Where something else has the name of its log.
     """
 
     def __init__(self, path: str, writer: str, compression: str | None, *, replace: bool) -> None:
         self.path: Final = path
+        self._writer = writer
+        self._compression = compression
         self._replace = replace
+        with _no_other_writer(path):
+            snapshot.refuse_orphan(path)
         self._temporary = partial.beside(path)
-        self._tree: tree.Tree | None = tree.create(
-            os.fsencode(self._temporary), writer, compression
-        )
+        self._fd = disk.create(self._temporary)
+        self._pages = Pages(self._fd, KEPT_BYTES)
+        self._pages.truncate(0)
+        self._tree: Tree | None = None
 
     @property
     def commits(self) -> int:
@@ -55,49 +67,81 @@ class Sealed:
     def fold_when_due(self, store: Store) -> None:
         """Write what fills chunks, once enough waits."""
         streams = store.streams()
-        if self._tree is not None and sum(len(s.waiting) for s in streams) >= FLUSH_BYTES:
-            for stream in streams:
-                self._tree.write_chunks(stream)
+        if sum(len(stream.waiting) for stream in streams) >= FLUSH_BYTES:
+            self._do(lambda: self._begun().write_full_chunks(streams))
 
     def close(self, store: Store) -> None:
-        """Write what still waits, and put the file in place."""
-        assert self._tree is not None
+        """Write what still waits, and put the file in place.
+
+        Raises
+        ------
+        BusyError
+            Where a writer has opened the file that is there.
+        """
         try:
-            for stream in store.streams():
-                if stream.codec is None and stream.first == 0:
-                    stream.total = stream.rows  # Masks that were not flushed fit in one piece.
-            self._tree.write_all(store.streams())
-            self._close_tree()
+            self._do(lambda: self._complete(store))
+            for number, page in self._pages.changed().items():
+                disk.write(self._fd, page, number * PAGE)
+            disk.truncate(self._fd, self._pages.size)
+            self._close_file()
             with _no_other_writer(self.path):
+                snapshot.refuse_orphan(self.path)
                 partial.put_in_place(self._temporary, self.path, self._replace)
                 for name in (log.path_of(self.path), journal.path_of(self.path)):
                     with contextlib.suppress(FileNotFoundError):
                         disk.remove(name)
-        except BaseException:
+        finally:
             self.abandon()
-            raise
 
     def abandon(self) -> None:
         """Remove what was written; what existed before stays."""
         with contextlib.suppress(OSError, RuntimeError):
-            self._close_tree()
+            if self._tree is not None:
+                self._do(self._close_tree)
+        self._close_file()
         with contextlib.suppress(OSError):
             os.unlink(self._temporary)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Let HDF5 work, and raise what went wrong with the file."""
+        undisturbed(work)
+        if self._pages.error is not None:
+            raise self._pages.error
+
+    def _begun(self) -> Tree:
+        if self._tree is None:
+            self._tree = create(self._writer, self._compression, self._pages)
+        return self._tree
+
+    def _complete(self, store: Store) -> None:
+        for stream in store.streams():
+            if stream.codec is None and stream.first == 0:
+                stream.total = stream.rows  # Masks that were not flushed fit in one piece.
+        self._begun().write_all(store.streams())
+        self._close_tree()
 
     def _close_tree(self) -> None:
         if self._tree is not None:
             file, self._tree = self._tree, None
             file.close()
 
+    def _close_file(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
 
 @contextlib.contextmanager
 def _no_other_writer(path: str) -> Iterator[None]:
-    """Keep writers out; one that is at work has its lock there."""
-    if not os.path.exists(lock_path(path)):
-        yield
-        return
-    lock = WriterLock(path)
+    """Keep writers out, where the file system has locks."""
+    lock = None
+    try:
+        lock = WriterLock(path)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     try:
         yield
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()

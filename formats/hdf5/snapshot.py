@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import dataclass
 
-from compactmask.errors import BusyError, CorruptFileError, FormatError
+from compactmask.errors import BusyError, FormatError
 
 from . import journal, log, replay, superblock
 from .contents import Contents
-from .handle import Handle, pread
+from .handle import Handle, open_beside, pread
 from .layout import Layout, read_layout
 from .replay import Replay
 
@@ -50,7 +51,7 @@ class Snapshot:
         """
         changed = None
         if self._is_current():
-            with contextlib.suppress(FileNotFoundError, CorruptFileError):
+            with contextlib.suppress(FormatError):
                 changed = self._advance()
         return changed if self._is_current() else None
 
@@ -58,11 +59,16 @@ class Snapshot:
         name = log.path_of(os.path.realpath(self.handle.path))
         if not self.replay.size:
             return None if os.path.exists(name) else False
-        with open(name, "rb") as file:
+        file = open_beside(name)
+        if file is None:
+            return None
+        with file:
             if file.read(log.HEADER.size) != log.header(self.layout.uuid, self.end):
                 return None
-            if os.fstat(file.fileno()).st_size < self.replay.size:
-                return None
+            if self.replay.last:  # Is it still there, or has a failed commit been taken back?
+                file.seek(self.replay.last)
+                if log.checksum(file.read(log.RECORD.size)) != self.replay.crc:
+                    return None
             file.seek(self.replay.size)
             return self.replay.go_on(file.read())
 
@@ -92,6 +98,8 @@ def take(path: str) -> Snapshot:
         handle = Handle(path)
         real = os.path.realpath(path)
         before = _state(handle, real)
+        if os.fstat(handle.fd).st_size != handle.size:
+            continue  # A checkpoint may have passed since it was opened.
         error: FormatError | None = None
         found: Snapshot | None = None
         try:
@@ -109,6 +117,37 @@ def take(path: str) -> Snapshot:
         pause = min(2 * pause, 0.1)
 
 
+def refuse_orphan(path: str) -> None:
+    """Refuse to write a file where something else has the name of its log.
+
+    Parameters
+    ----------
+    path : str
+        The file, which need not be there.
+
+    Raises
+    ------
+    FileExistsError
+        Where the log of another file is there, with commits, or what is no log at all.
+    """
+    file = open_beside(log.path_of(path))
+    if file is None:
+        return
+    with file:
+        head, has_more = file.read(log.HEADER.size), bool(file.read(1))
+    magic, rest = head[: len(log.MAGIC)], head[len(log.MAGIC) :]
+    if not any(head) or (magic == log.MAGIC and not has_more):
+        return
+    try:
+        uuid = take(path).layout.uuid
+    except (FileNotFoundError, FormatError):
+        uuid = None
+    if uuid is None or not rest.startswith(uuid):
+        raise FileExistsError(
+            errno.EEXIST, f"is there and is not the log of {path}: move it away", log.path_of(path)
+        )
+
+
 def _read(handle: Handle, real: str) -> Snapshot:
     pending = journal.read(real)
     if pending is not None and pending.belongs_to(handle.fd):
@@ -117,16 +156,9 @@ def _read(handle: Handle, real: str) -> Snapshot:
     block = superblock.parse(head)
     layout = read_layout(handle)
     end = -1 if block is None else block.end
-    # A complete journal has taken in what the log says, whatever has become of that.
-    found = Replay(real, layout.uuid) if handle.pages else replay.read(real, layout.uuid)
-    if found.end > end:
-        raise CorruptFileError(
-            f"{handle.path}: ends at {end}, and its log continues it from {found.end}: "
-            "an older copy of the file has taken its place"
-        )
-    if found.end < end:
-        found = Replay(real, layout.uuid)
-    return Snapshot(handle, layout, head, found)
+    if handle.pages:  # The journal has taken in what the log says, whatever has become of that.
+        return Snapshot(handle, layout, head, Replay(real, layout.uuid, layout.tree))
+    return Snapshot(handle, layout, head, replay.read(real, layout.uuid, end, layout.tree))
 
 
 def _state(handle: Handle, real: str) -> tuple[bytes, tuple[int, ...] | None]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from compactmask.packed import LazyPacked
 
 from ..dataset import Columns, Instance
-from . import schema, snapshot
+from . import log, schema, snapshot
 from .column import AnyColumn
 from .contents import Contents
 from .living import Living
@@ -36,7 +36,7 @@ class Hdf5Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self._state: _State | None = None
-        self._classes: list[str] | None = None
+        self._snapshot: Snapshot | None = None
         self._refreshing = threading.Lock()
         self._pid = os.getpid()
         self._show(snapshot.take(path))
@@ -47,9 +47,7 @@ class Hdf5Source:
     @property
     def classes(self) -> list[str]:
         """Class names."""
-        if self._classes is None:
-            self._classes = self._opened().contents.classes()
-        return self._classes
+        return self._opened().contents.class_names
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -70,6 +68,11 @@ class Hdf5Source:
     def bytes_read(self) -> int:
         """Bytes read by position since it was opened."""
         return self._opened().contents.handle.bytes_read
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file and its log."""
+        return log.size_with_log(self.path)
 
     @property
     def n_images(self) -> int:
@@ -148,25 +151,32 @@ class Hdf5Source:
         state = self._opened()
         return state.stored_image(i) if i < self.n_images else state.contents.n_images
 
-    def since(self, place: int) -> range:
-        """Give the positions of the images from a place of the file on."""
-        state = self._opened()
-        first = place if state.images is None else state.images.shown(place)
-        return range(first, self.n_images)
+    def at(self, place: int) -> int | None:
+        """Give the position of the image at a place; None where it is deleted."""
+        living = self._opened().images
+        if living is None:
+            return place
+        return None if living.is_gone(place) else living.shown(place)
+
+    @property
+    def identity(self) -> str:
+        """What tells the file from another one."""
+        return self._opened().contents.layout.uuid.hex()
 
     def refresh(self) -> None:
         """Show what was committed since the file was looked at."""
         self._opened()
         with self._one_at_a_time():
-            changed = self._snapshot.advance()
-            if changed:
-                self._show(self._snapshot)
+            found = self._snapshot
+            changed = None if found is None else found.advance()
+            if found is not None and changed:
+                self._show(found)
             elif changed is None:
                 self._show(snapshot.take(self.path))
 
     def close(self) -> None:
         """Let go of the file."""
-        self._state = None
+        self._state = self._snapshot = None
 
     def _one_at_a_time(self) -> threading.Lock:
         """Give a lock that a fork of the process does not inherit."""
@@ -176,7 +186,7 @@ class Hdf5Source:
 
     def _show(self, found: Snapshot) -> None:
         self._snapshot = found
-        self._state, self._classes = _State.of(found.contents()), None
+        self._state = _State.of(found.contents())
 
     def _opened(self) -> _State:
         if self._state is None:

@@ -15,7 +15,7 @@ from .rows import Rows, mask_rows
 from .stream import Stream
 from .table import Numbers, Ragged, Table, Text, indptr_stream
 
-LATE = ("masks", "deleted", "classes", "metadata")
+LATE = ("masks", "deleted", "classes", "metadata", "description")
 """Parts of a store that begin when there is something for them."""
 Columns = dict[str, Numbers | Text]
 Mark = tuple[list[tuple[Stream, int]], list[tuple[Table, int, Columns, set[str]]], dict[str, Any]]
@@ -52,6 +52,8 @@ class Store:
         self.deleted: Stream | None = None
         self.classes: Text | None = None
         self.metadata: Text | None = None
+        self.description = "{}"
+        """The last state of the dataset's metadata, as JSON."""
         self._known: list[Any] = []
         self._streams: list[Stream] = []
         for name, values in schema.IMAGE_BASE.items():
@@ -99,6 +101,12 @@ class Store:
         if self.metadata is None:
             self.metadata = Text("metadata", self.codec)
         self.metadata.take([text])
+        self.description = text
+
+    @property
+    def n_classes(self) -> int:
+        """How many class names there are."""
+        return 0 if self.classes is None else self.classes.indptr.rows - 1
 
     def begin_masks(self, total: int | None = None) -> Masks:
         """Give the masks, which begin now where there were none.

@@ -23,7 +23,7 @@ class Stream:
     chunk_rows : int
         Rows of a chunk.
     codec : str, optional
-        What its chunks are compressed with, after shuffling: "gzip" or "zstd".
+        What its chunks are compressed with: "gzip" or "zstd".
     is_bool : bool
         Whether its values stand for True and False.
     may_be_compact : bool
@@ -41,6 +41,7 @@ class Stream:
         "inner",
         "is_bool",
         "is_open",
+        "is_shuffled",
         "may_be_compact",
         "path",
         "row_bytes",
@@ -71,6 +72,8 @@ class Stream:
         self.is_bool = is_bool
         self.may_be_compact = may_be_compact
         self.total = total
+        self.is_shuffled = dtype.itemsize > 1
+        """Whether its chunks are shuffled before they are compressed."""
         self.is_open = False
         """Whether nobody gave it a row, so that its dtype may still become another."""
         self.rows = 0

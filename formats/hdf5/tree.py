@@ -10,7 +10,7 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
 from . import filters, schema
-from .pages import access_plan
+from .pages import Pages, access_plan
 from .stream import Stream
 
 COMPACT_BYTES = 4096
@@ -28,9 +28,9 @@ def creation_plan() -> Any:
     return plan
 
 
-def create(name: bytes, writer: str, compression: str | None, pages: Any = None) -> Tree:
-    """Create a file without a dataset, at a path or in pages."""
-    file = h5f.create(name, h5f.ACC_EXCL, creation_plan(), access_plan(pages))
+def create(writer: str, compression: str | None, pages: Pages) -> Tree:
+    """Create a file without a dataset."""
+    file = h5f.create(b"pages", h5f.ACC_EXCL, creation_plan(), access_plan(pages))
     attributes = {
         "format": schema.FORMAT,
         "format_version": ".".join(map(str, schema.FORMAT_VERSION)),
@@ -74,14 +74,15 @@ class Tree:
         self._fence = None
         self._file.close()
 
-    def write_chunks(self, stream: Stream) -> None:
-        """Write the waiting rows of a stream that fill chunks, and let them go."""
-        count = stream.full_chunks
-        if stream.total is not None:
-            self._write_part(stream, stream.chunk_rows * count)
-        elif count:
-            self._extend(stream, count, stream.first + count * stream.chunk_rows)
-        stream.drop(count)
+    def write_full_chunks(self, streams: Iterable[Stream]) -> None:
+        """Write the waiting rows of streams that fill chunks, and let them go."""
+        for stream in streams:
+            count = stream.full_chunks
+            if stream.total is not None:
+                self._write_part(stream, stream.chunk_rows * count)
+            elif count:
+                self._extend(stream, count, stream.first + count * stream.chunk_rows)
+            stream.drop(count)
 
     def write(self, stream: Stream) -> None:
         """Write all rows of a stream that the file does not have. The stream does not change."""
@@ -118,7 +119,7 @@ class Tree:
     def _is_better_compact(self, stream: Stream, raw: bytes) -> bool:
         if not stream.may_be_compact or len(raw) > COMPACT_BYTES or stream.codec is None:
             return False
-        packed = filters.compressed(filters.shuffled(raw, stream.dtype.itemsize), stream.codec)
+        packed = _compressed(raw, stream, stream.codec)
         return len(packed) + CHUNKED_OVERHEAD >= len(raw)
 
     def _extend(self, stream: Stream, count: int, rows: int) -> None:
@@ -176,7 +177,7 @@ class Tree:
         if chunk_rows is not None:
             plan.set_chunk((chunk_rows, *stream.inner))
             if stream.codec is not None:
-                if stream.dtype.itemsize > 1:
+                if stream.is_shuffled:
                     plan.set_shuffle()
                 level = filters.GZIP_LEVEL if stream.codec == "gzip" else filters.ZSTD_LEVEL
                 plan.set_filter(filters.IDS[stream.codec], 0, (level,))
@@ -258,5 +259,11 @@ def _write_chunk(dataset: Any, start: int, chunk_rows: int, raw: bytes, stream: 
     """Write one chunk, which begins with row ``start``; what is not full is filled with zeros."""
     chunk = raw.ljust(chunk_rows * stream.row_bytes, b"\0")
     if stream.codec is not None:
-        chunk = filters.compressed(filters.shuffled(chunk, stream.dtype.itemsize), stream.codec)
+        chunk = _compressed(chunk, stream, stream.codec)
     dataset.write_direct_chunk((start, *(0,) * len(stream.inner)), chunk)
+
+
+def _compressed(raw: bytes, stream: Stream, codec: str) -> bytes:
+    if stream.is_shuffled:
+        raw = filters.shuffled(raw, stream.dtype.itemsize)
+    return filters.compressed(raw, codec)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, SupportsIndex
 
@@ -15,7 +16,7 @@ from . import snapshot
 from .about import About
 from .catalog import Catalog
 from .contents import Contents
-from .journaled import LogRemovedError
+from .journaled import LogLostError
 from .rows import checked_text, make_rows
 from .store import FittedRows, Store
 
@@ -96,7 +97,7 @@ class Writer:
         self._closed = False
         self._one_at_a_time = threading.RLock()
         self._pid = os.getpid()
-        self._about = About(self.path, before)
+        self._about = About(self.path, store, before)
         if before is not None:
             self._catalog.fill(before)
 
@@ -170,8 +171,7 @@ class Writer:
         CompactMaskError
             Where the file was removed or replaced by another program.
         """
-        self._check_open()
-        with self._one_at_a_time:
+        with self._alone():
             self._append(
                 detections,
                 file_name,
@@ -202,7 +202,9 @@ class Writer:
         ...     len(out)
         2
         """
-        return self._find(file_name, id) is not None
+        self._check_process()
+        with self._one_at_a_time:
+            return self._find(file_name, id) is not None
 
     def delete(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> None:
         """Delete an image. Its bytes stay in the file until it is repacked.
@@ -219,8 +221,7 @@ class Writer:
         KeyError
             Where there is none.
         """
-        self._check_open()
-        with self._one_at_a_time:
+        with self._alone():
             image = self._find(file_name, id)
             if image is None:
                 asked = {"file_name": file_name, "id": id}
@@ -239,8 +240,7 @@ class Writer:
         OSError
             Where it cannot be written; it is tried again with the next commit.
         """
-        self._check_open()
-        with self._one_at_a_time:
+        with self._alone():
             self._about.check()
             self._commit()
             self._target.fold_when_due(self._store)
@@ -258,12 +258,11 @@ class Writer:
         CompactMaskError
             Where another file has taken the place of this one.
         """
-        if self._closed:
-            return
-        self._check_open()
+        self._check_process()
         with self._one_at_a_time:
-            self._about.check()
-            self._finish()
+            if not self._closed:
+                self._about.check()
+                self._finish()
 
     def abandon(self) -> None:
         """Close without a further commit; what was committed stays."""
@@ -284,7 +283,7 @@ class Writer:
         try:
             try:
                 self.close()
-            except TypeError:  # The last classes and metadata that can be stored.
+            except (TypeError, FormatError):  # The last classes and metadata that can be stored.
                 self._finish()
                 raise
         except Exception:
@@ -301,9 +300,19 @@ class Writer:
         state = "closed" if self._closed else "open"
         return f"Writer({self.path!r}: {len(self)} images, {state})"
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads out, and refuse a closed writer."""
+        self._check_process()
+        with self._one_at_a_time:
+            self._check_open()
+            yield
+
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError(f"{self.path}: the writer is closed")
+
+    def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise CompactMaskError(
                 f"{self.path}: its writer belongs to process {self._pid}, not to this fork of it"
@@ -369,26 +378,20 @@ class Writer:
     def _commit(self) -> None:
         commits, mark = self._target.commits, self._store.mark()
         try:
-            self._about.give(self._store)
+            self._about.give()
             self._target.commit(self._store)
+            self._pending = 0
         except BaseException:
             if self._target.commits == commits:
                 self._store.roll_back(mark)
-            else:
-                self._committed()
             raise
-        self._committed()
-
-    def _committed(self) -> None:
-        self._about.settle()
-        self._pending = 0
 
     def _finish(self) -> None:
         self._check_open()
         try:
             self._commit()
-        except LogRemovedError:
-            self._about.give(self._store)
+        except LogLostError:
+            self._about.give()
         self._closed = True
         self._target.close(self._store)
 
