@@ -398,9 +398,10 @@ class SegmentationDataset:
         0 a.jpg 0
         """
         source = self._source
-        if start is not None and not 0 <= start <= source.n_images:
+        first = source.n_images if start is None else operator.index(start)
+        if not 0 <= first <= source.n_images:
             raise IndexError(f"start {start} is out of range: there are {source.n_images} images")
-        place = source.place(source.n_images if start is None else start)
+        place = source.place(first)
         identity, last = source.identity, time.monotonic()
         while True:
             self.refresh()

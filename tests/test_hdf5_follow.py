@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import re
 import threading
 import time
 
@@ -14,6 +13,7 @@ from hdf5_writing import assert_holds, in_pieces, write
 import compactmask as cm
 from compactmask.errors import CompactMaskError
 from compactmask.formats.hdf5 import log, snapshot
+from compactmask.formats.hdf5.handle import open_beside
 
 
 @pytest.fixture(params=[100, 1 << 20])
@@ -107,18 +107,42 @@ def test_following_goes_on_after_the_writer_has_closed_and_another_has_begun(pat
             assert [name for _, name in followed(ds)] == [name]
 
 
-def test_a_smaller_file_in_its_place_ends_it(path):
+@pytest.mark.parametrize("count", [1, 5])
+def test_another_file_in_its_place_ends_it(path, count):
     write(path, boxes(1), boxes(1), boxes(1))
     with cm.open(path) as ds:
         records = ds.follow(start=0, poll=0.001)
         for _ in range(3):
             next(records)
-        cm.save(full(1), path)
-        with pytest.raises(
-            CompactMaskError,
-            match=re.escape(f"{path}: 1 images, there were 3: another file has taken its place"),
-        ):
+        path.unlink()
+        write(path, *[boxes(1)] * count)
+        with pytest.raises(CompactMaskError, match=r"some\.h5: another file has taken its place"):
             next(records)
+
+
+def test_a_refresh_between_two_images_skips_none_and_repeats_none(path):
+    write(path, *[boxes(i) for i in range(8)])
+    with cm.open(path) as ds, cm.create(path, "a") as out:
+        records = ds.follow(start=3, timeout=0)
+        found = [len(next(records).detections)]
+        for gone in (0, 1, 5):
+            out.delete(id=gone)
+            ds.refresh()
+            found.append(len(next(records).detections))
+        found += [len(record.detections) for record in records]
+    assert found == [3, 4, 5, 6, 7]
+
+
+def test_iterating_stops_where_images_are_deleted_meanwhile(path):
+    write(path, *[boxes(i) for i in range(5)])
+    with cm.open(path) as ds, cm.create(path, "a") as out:
+        found = []
+        for detections in ds:
+            found.append(len(detections))
+            if len(found) == 3:
+                out.delete(id=4)
+                ds.refresh()
+    assert found == [0, 1, 2, 3]
 
 
 def test_a_file_that_vanishes_ends_it(path):
@@ -138,7 +162,7 @@ def test_refresh_reads_only_the_new_records(tmp_path, monkeypatch):
 
     class Counted:
         def __init__(self, *arguments):
-            self.file = open(*arguments)  # noqa: SIM115
+            self.file = open_beside(*arguments)
 
         def __enter__(self):
             return self
@@ -159,14 +183,15 @@ def test_refresh_reads_only_the_new_records(tmp_path, monkeypatch):
             out.append(full(5, seed=i))
         ds = cm.open(path)
         before = os.path.getsize(f"{path}.log")
-        monkeypatch.setattr(snapshot, "open", Counted, raising=False)
+        monkeypatch.setattr(snapshot, "open_beside", Counted)
         ds.refresh()
-        assert sum(read) <= log.HEADER.size
+        assert sum(read) <= log.HEADER.size + log.RECORD.size
         read.clear()
         out.append(full(1, seed=99))
         bytes_read = ds.bytes_read
         ds.refresh()
-        assert sum(read) == os.path.getsize(f"{path}.log") - before + log.HEADER.size
+        new = os.path.getsize(f"{path}.log") - before
+        assert sum(read) == new + log.HEADER.size + log.RECORD.size
         assert ds.bytes_read == bytes_read
     assert_same(ds[30], full(1, seed=99))
 

@@ -1,5 +1,6 @@
 """One writer at a time: in this process, in another, in a fork; and files that go astray."""
 
+import contextlib
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from hdf5_samples import assert_same, boxes, full
 from hdf5_writing import assert_holds, names, write
 
 import compactmask as cm
-from compactmask.errors import BusyError, CompactMaskError
+from compactmask.errors import BusyError, CompactMaskError, FormatError
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
 START = """
@@ -42,6 +43,29 @@ def started(path, script):
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def tell_of_another_process(path):
+    """Give the error of a writer in another process."""
+    script = "import sys, compactmask as cm\ncm.create(sys.argv[1], 'a')\n"
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True)
+    return done.stderr.splitlines()[-1].rpartition("errors.")[2]
+
+
+@contextlib.contextmanager
+def other_process_that_holds(lock):
+    """Let another process lock a file, as a writer does."""
+    script = (
+        "import fcntl, sys\n"
+        "file = open(sys.argv[1], 'w')\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX)\n"
+        "print('ready', flush=True)\ninput()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", script, lock], **pipes) as other:
+        assert other.stdout.readline() == "ready\n"
+        yield
+        other.stdin.write("\n")
 
 
 @pytest.mark.parametrize("mode", ["w", "a"])
@@ -156,37 +180,75 @@ def test_a_file_system_without_locks_is_told(path, monkeypatch):
     assert_same(cm.load(path), full(1))
 
 
-@pytest.mark.parametrize(
-    ("victim", "way"),
-    [("some.h5", "removed"), ("some.h5", "replaced"), ("some.h5.log", "replaced")],
-)
-def test_a_file_that_is_removed_or_replaced_under_a_writer_is_told(path, victim, way):
+@pytest.mark.parametrize("way", ["removed", "replaced"])
+def test_a_file_that_is_removed_or_replaced_under_a_writer_is_told(path, way):
     out = cm.create(path)
     out.append(full(1), file_name="a")
-    there = path.with_name(victim)
+    there = path
     if way == "replaced":
         there.with_name("other").write_bytes(there.read_bytes())
         os.replace(there.with_name("other"), there)
     else:
         there.unlink()
     for change in (lambda: out.append(full(2), file_name="b"), lambda: out.delete(file_name="a")):
-        with pytest.raises(CompactMaskError, match="the file or its log was removed or replaced b"):
+        with pytest.raises(CompactMaskError, match="removed or replaced by another program while"):
             change()
     with pytest.raises(CompactMaskError, match="removed or replaced by another program while"):
         out.close()
     out.abandon()
 
 
-def test_a_log_that_is_removed_under_a_writer_is_told_and_costs_nothing(path):
+@pytest.mark.parametrize("way", ["removed", "replaced", "written to"])
+def test_a_log_that_is_lost_under_a_writer_is_told_and_costs_nothing(path, way):
     out = cm.create(path, classes=["cat"])
     out.append(full(1), file_name="a")
-    path.with_name("some.h5.log").unlink()
+    log = path.with_name("some.h5.log")
+    if way == "written to":
+        with open(log, "ab") as file:
+            file.write(b"x")
+    else:
+        log.unlink()
+        if way == "replaced":
+            log.write_text("something else")
     out.classes.append("dog")
-    with pytest.raises(CompactMaskError, match=r"some\.h5\.log: removed by another program while"):
+    with pytest.raises(CompactMaskError, match=r"some\.h5\.log: removed or changed by anoth"):
         out.append(full(2), file_name="b")
     out.close()
     assert_holds(path, {"a": full(1)})
     assert cm.open(path).classes == ["cat", "dog"]
+    assert sorted(os.listdir(path.parent)) == [path.name, log.name][: 1 + (way == "replaced")]
+
+
+def test_a_lock_that_the_process_has_lost_is_taken_again(path):
+    lock = path.with_name("some.h5.lock")
+    with cm.create(path) as out:
+        for lose in (lock.read_bytes, lock.unlink):
+            lose()  # Closing any descriptor of its file ends a record lock.
+            out.append(full(1))
+            assert tell_of_another_process(path).startswith("BusyError")
+    assert len(cm.open(path)) == 2
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_writer_that_lost_its_lock_to_another_one_is_told(path):
+    out = cm.create(path)
+    out.append(full(1))
+    lock = path.with_name("some.h5.lock")
+    lock.unlink()
+    with other_process_that_holds(lock), pytest.raises(BusyError, match="another writer has it o"):
+        out.append(full(2))
+    out.append(full(2))
+    out.close()
+    assert len(cm.open(path)) == 2
+
+
+def test_a_file_with_a_second_name_is_not_continued(path):
+    write(path, full(1))
+    os.link(path, path.with_name("other.h5"))
+    with pytest.raises(FormatError, match=r"has a second name \(a hard link\), under which"):
+        cm.create(path, "a")
+    os.rename(path.with_name("other.h5"), f"{path}.01234567.partial")
+    cm.create(path, "a").close()
     assert os.listdir(path.parent) == [path.name]
 
 

@@ -219,14 +219,29 @@ def test_a_log_that_was_never_on_the_disk_has_no_records(path, log, content):
     assert len(cm.load(path)) == 2
 
 
-def test_the_log_of_another_file_is_ignored_and_replaced(path, log, tmp_path):
-    written(tmp_path / "other.h5", boxes(1))
+@pytest.mark.parametrize("content", ["commits of another file", "no commits", "no log"])
+def test_a_log_that_is_not_of_this_file_is_ignored_and_never_removed(path, log, tmp_path, content):
+    written(tmp_path / "other.h5", *[boxes(1)] * (content == "commits of another file"))
     cm.save(boxes(2), path)
     os.replace(tmp_path / "other.h5.log", log)
+    if content == "no log":
+        log.write_text("epoch 1: loss 0.5, and much more of that kind")
+    data = log.read_bytes()
     assert len(cm.load(path)) == 2
-    with cm.create(path, "a") as out:
-        out.append(boxes(3))
-    assert len(cm.open(path)) == 2
+    if content == "no commits":
+        cm.create(path, "a").close()
+        return
+    message = rf"is there and is not the log of {path}: move it away: '{log}'"
+    for write in (
+        lambda: cm.create(path, "a"),
+        lambda: cm.create(path, "w"),
+        lambda: cm.save(boxes(1), path),
+        lambda: cm.repack(tmp_path / "other.h5", path, overwrite=True),
+    ):
+        with pytest.raises(FileExistsError, match=message):
+            write()
+    assert log.read_bytes() == data
+    assert len(cm.load(path)) == 2
 
 
 def test_an_older_copy_beside_a_newer_log_is_refused(path, log):
@@ -296,7 +311,7 @@ def test_zeros_that_no_memory_holds_cost_none(path, log):
     text = b"[" + ROW.replace(b'"zeros":0', b'"zeros":10000000000000000') + b"]"
     written(path)
     log.write_bytes(sealed_up(log.read_bytes(), 36, struct.pack("<II", len(text), 0) + text))
-    with pytest.raises(CorruptFileError, match="/detections/xyxy: missing"):
+    with pytest.raises(CorruptFileError, match="10000000000000000 zeros, and no dataset has"):
         cm.open(path)
 
 

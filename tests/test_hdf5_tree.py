@@ -32,8 +32,8 @@ def others(codec):
 
 def fold(path, *streams):
     """Do a checkpoint as a writer does, journal and all."""
-    file = base.Base(path)
-    file.fold(streams, layout.read_layout(Handle(path)).uuid)
+    file = base.Base(path, layout.read_layout(Handle(path)).uuid)
+    file.fold(streams)
     file.close()
     base.journal.remove(path)
     for stream in streams:

@@ -117,14 +117,15 @@ def create(
     target = Journaled(real, WRITER, durability, has_lock=lock)
     try:
         before = None
-        snapshot.refuse_orphan(real)
         if mode == "a" and os.path.lexists(real):
             found = snapshot.take(real)
             before = found.contents()
             _check_continuable(before, compression)
+            snapshot.refuse_orphan(real)
             store = resumed(before)
             target.resume(found, store)
         else:
+            snapshot.refuse_orphan(real)
             store = Store(compression)
             target.create(compression, replace=mode == "w")
         writer = Writer(target, store, before, commit_every=commit_every, on_duplicate=on_duplicate)

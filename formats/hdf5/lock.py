@@ -20,6 +20,7 @@ except ImportError:  # Windows
 
 _HELD: dict[str, tuple[int, object]] = {}
 """The process that holds each lock, and which: record locks do not keep a process from itself."""
+_FLAGS = os.O_RDWR | os.O_CREAT | disk.BINARY | getattr(os, "O_NOFOLLOW", 0)
 NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 """Errors of a file system that has no locks."""
 
@@ -66,16 +67,20 @@ class WriterLock:
 
     def _acquire(self) -> int:
         while True:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | disk.BINARY, 0o666)
+            fd = os.open(self.path, _FLAGS, 0o666)
             try:
                 self._lock_or_tell(fd)
-                if _is_at(fd, self.path):  # Not removed by the writer that had it before.
-                    os.ftruncate(fd, 0)
-                    os.write(fd, f"{self._pid} {socket.gethostname()}\n".encode())
-                    return fd
-            except BaseException:
+            except BaseException as error:
+                if not isinstance(error, BusyError):
+                    with contextlib.suppress(OSError):
+                        os.unlink(self.path)
                 os.close(fd)
                 raise
+            if _is_at(fd, self.path):  # Not removed by the writer that had it before.
+                with contextlib.suppress(OSError):  # Of a full disk: it only tells people.
+                    os.ftruncate(fd, 0)
+                    os.write(fd, f"{self._pid} {socket.gethostname()}\n".encode())
+                return fd
             os.close(fd)
 
     def _lock_or_tell(self, fd: int) -> None:

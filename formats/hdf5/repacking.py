@@ -86,9 +86,11 @@ def repack(
     src, place = os.path.abspath(os.fsdecode(src)), resolve(dst)
     if os.path.exists(place):
         if os.path.samefile(src, place):
-            raise FormatError(f"{place}: it is the source itself, expected another file")
+            raise FormatError(f"{os.fsdecode(dst)}: it is the source itself, expected another file")
         if not overwrite:
-            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", place)
+            raise FileExistsError(
+                errno.EEXIST, "it exists, and overwrite is not set", os.fsdecode(dst)
+            )
     contents = snapshot.take(src).contents()
     bytes_in = log.size_with_log(src)
     codec = contents.compression if compression == "same" else compression

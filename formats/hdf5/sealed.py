@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
+
+from compactmask.errors import BusyError
 
 from .. import disk, partial
 from . import journal, log, snapshot
@@ -17,6 +20,8 @@ from .tree import Tree, create
 
 FLUSH_BYTES = 1 << 23
 """Rows wait in memory up to this size."""
+PATIENCE = 2.0
+"""Seconds that a lock is waited for."""
 KEPT_BYTES = 1 << 20
 """The beginning of the file stays in memory until the end: HDF5 writes to it again and again."""
 
@@ -134,14 +139,25 @@ class Sealed:
 @contextlib.contextmanager
 def _no_other_writer(path: str) -> Iterator[None]:
     """Keep writers out, where the file system has locks."""
-    lock = None
-    try:
-        lock = WriterLock(path)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
+    lock = _awaited_lock(path)
     try:
         yield
     finally:
         if lock is not None:
             lock.release()
+
+
+def _awaited_lock(path: str) -> WriterLock | None:
+    """Take the lock of a file; others that put a complete one in place hold it for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return WriterLock(path)
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return None
+            raise

@@ -98,15 +98,15 @@ def take(path: str) -> Snapshot:
         handle = Handle(path)
         real = os.path.realpath(path)
         before = _state(handle, real)
-        if os.fstat(handle.fd).st_size != handle.size:
-            continue  # A checkpoint may have passed since it was opened.
+        # Otherwise a checkpoint may have passed since it was opened.
+        is_stable = os.fstat(handle.fd).st_size == handle.size
         error: FormatError | None = None
         found: Snapshot | None = None
         try:
             found = _read(handle, real)
         except FormatError as caught:
             error = caught
-        if handle.is_still_at_path() and _state(handle, real) == before:
+        if is_stable and handle.is_still_at_path() and _state(handle, real) == before:
             if found is not None:
                 return found
             assert error is not None
@@ -136,16 +136,17 @@ def refuse_orphan(path: str) -> None:
     with file:
         head, has_more = file.read(log.HEADER.size), bool(file.read(1))
     magic, rest = head[: len(log.MAGIC)], head[len(log.MAGIC) :]
-    if not any(head) or (magic == log.MAGIC and not has_more):
+    if not any(head) or (log.MAGIC.startswith(magic) and not has_more):
         return
+    name, problem = log.path_of(path), f"is there and is not the log of {path}: move it away"
     try:
-        uuid = take(path).layout.uuid
-    except (FileNotFoundError, FormatError):
-        uuid = None
-    if uuid is None or not rest.startswith(uuid):
-        raise FileExistsError(
-            errno.EEXIST, f"is there and is not the log of {path}: move it away", log.path_of(path)
-        )
+        if rest.startswith(take(path).layout.uuid):
+            return
+    except FileNotFoundError:
+        pass
+    except FormatError as error:
+        problem = f"is there, and whether it belongs to {path} cannot be told: {error}"
+    raise FileExistsError(errno.EEXIST, problem, name)
 
 
 def _read(handle: Handle, real: str) -> Snapshot:
