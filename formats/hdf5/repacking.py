@@ -43,8 +43,9 @@ def repack(
     """Write the last commit of an HDF5 file as a new one, which holds nothing else.
 
     Images that were deleted or replaced are left out, and so is the space that appending left
-    behind. Packed masks stand in one piece, or in full chunks where they are compressed. The
-    source may have a writer meanwhile.
+    behind. Packed masks stand in one piece, or in full chunks where they are compressed; a writer
+    that continues the new file copies masks that stand in one piece once. The source may have a
+    writer meanwhile.
 
     Parameters
     ----------
