@@ -266,7 +266,7 @@ def test_the_file_and_its_name_are_on_the_disk_when_a_conversion_returns(tmp_pat
     for name in ("sync", "link", "sync_folder"):
         note(name)
     cm.convert(write(tmp_path, [result()]), out)
-    assert steps == [("sync", False), ("link", False), ("sync_folder", True)]
+    assert steps == [("sync", False), ("sync", False), ("link", False), ("sync_folder", True)]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")

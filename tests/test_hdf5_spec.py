@@ -83,7 +83,12 @@ def test_shapes_and_dtypes_are_those_of_the_specification(path):
 
 
 def test_attributes_are_those_of_the_specification(path):
-    with cm.create(path, compression="gzip") as out:
+    out = cm.create(path)
+    out.append(boxes(1))
+    out.abandon()
+    with h5py.File(path) as file:
+        before = file.attrs["uuid"]
+    with cm.create(path, "w", compression="gzip") as out:
         out.append(boxes(1))
     table = SPECIFICATION.partition("## 2. Attributes")[2].partition("\nA reader")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
@@ -94,6 +99,7 @@ def test_attributes_are_those_of_the_specification(path):
         assert file.attrs["format"] == b"compactmask"
         assert file.attrs["format_version"] == b"1.0"
         assert file.attrs["compression"] == b"gzip"
+        assert file.attrs["replaces"] == before != file.attrs["uuid"]
         assert re.fullmatch(r"[0-9a-f]{32}", file.attrs["uuid"].decode())
 
 
