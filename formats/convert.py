@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import errno
 import json
 import os
 import re
@@ -126,7 +125,9 @@ def convert(
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
     started = time.perf_counter()
     src, dst = os.fsdecode(src), os.fsdecode(dst)
-    place = _destination(src, dst, overwrite)
+    if dst.lower().endswith(".json"):
+        raise FormatError(f"{dst}: this version writes HDF5 files only, expected a name like .h5")
+    place = partial.destination(src, dst, overwrite)
     faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
     with _open(src, faults) as ds:
         bytes_in = ds.file_bytes
@@ -188,19 +189,6 @@ def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
         return SegmentationDataset(CocoSource(path, faults))
     found = f"it begins with {head[:8]!r}" if head else "it is empty"
     raise FormatError(f"{path}: {found}, expected an HDF5 file or COCO JSON")
-
-
-def _destination(src: str, dst: str, overwrite: bool) -> str:
-    """Give the real path to write, checked before any work is done."""
-    if dst.lower().endswith(".json"):
-        raise FormatError(f"{dst}: this version writes HDF5 files only, expected a name like .h5")
-    place = partial.resolve(dst)
-    if os.path.exists(place):
-        if os.path.samefile(src, place):
-            raise FormatError(f"{dst}: it is the source itself, expected another file")
-        if not overwrite:
-            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", dst)
-    return place
 
 
 def _check_metadata(ds: SegmentationDataset) -> None:

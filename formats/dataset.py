@@ -409,9 +409,10 @@ class SegmentationDataset:
             while place < source.place(source.n_images):
                 self._check_identity(identity)
                 i = source.at(place)
-                place, last = place + 1, time.monotonic()
+                place += 1
                 if i is not None:
                     yield Record(i, *source.image(i), self._detections(i))
+                last = time.monotonic()
             self._check_identity(identity)
             if timeout is not None and time.monotonic() - last >= timeout:
                 return

@@ -40,6 +40,12 @@ def resolve(path: str | os.PathLike[str]) -> str:
     if real.endswith(RESERVED):
         raise FormatError(f"{real}: a name of what stands beside a file, expected one like .h5")
     try:
+        os.lstat(beside(real))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            problem = "too long a name for what stands beside the file while it is written"
+            raise OSError(errno.ENAMETOOLONG, problem, real) from None
+    try:
         mode = os.stat(real).st_mode
     except FileNotFoundError:
         folder = os.path.dirname(real)
@@ -51,6 +57,32 @@ def resolve(path: str | os.PathLike[str]) -> str:
     if not stat.S_ISREG(mode):
         raise FormatError(f"{real}: not a regular file, which cannot be written or replaced")
     return real
+
+
+def destination(src: str, dst: str, overwrite: bool) -> str:
+    """Give the real path that a copy of a file is written to.
+
+    Parameters
+    ----------
+    src, dst : str
+        The file, and where it shall go.
+    overwrite : bool
+        Whether an existing ``dst`` is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        Where it exists and must stay.
+    FormatError
+        Where it is the source itself, or as of :func:`resolve`.
+    """
+    place = resolve(dst)
+    if os.path.exists(place):
+        if os.path.samefile(src, place):
+            raise FormatError(f"{dst}: it is the source itself, expected another file")
+        if not overwrite:
+            raise FileExistsError(errno.EEXIST, "it exists, and overwrite is not set", dst)
+    return place
 
 
 def beside(path: str) -> str:

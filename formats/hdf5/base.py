@@ -13,13 +13,15 @@ from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
 
 from .. import disk, partial
 from . import journal, superblock, tree
-from .handle import PAGE, pread
+from .handle import PAGE, is_at, pread
 from .journal import Journal
 from .pages import Pages, access_plan, undisturbed
 from .stream import Stream
 
 
-def create(path: str, writer: str, compression: str | None, *, replace: bool) -> None:
+def create(
+    path: str, writer: str, compression: str | None, replaces: bytes | None, *, replace: bool
+) -> None:
     """Put a file without images in place.
 
     Parameters
@@ -30,6 +32,8 @@ def create(path: str, writer: str, compression: str | None, *, replace: bool) ->
         Name and version of the program that writes.
     compression : str, optional
         Of the packed masks.
+    replaces : bytes, optional
+        As of :func:`tree.create`.
     replace : bool
         Whether a file that is there is replaced.
 
@@ -38,12 +42,12 @@ def create(path: str, writer: str, compression: str | None, *, replace: bool) ->
     FileExistsError
         Where a file is there and must stay.
     """
-    temporary = partial.beside(path)
-    fd = disk.create(temporary)
+    temporary, fd = partial.beside(path), -1
     try:
+        fd = disk.create(temporary)
         pages = Pages(fd, 1 << 30)  # So that all of it stays in memory.
         pages.truncate(0)
-        undisturbed(lambda: tree.create(writer, compression, pages).close())
+        undisturbed(lambda: tree.create(pages, writer, compression, replaces).close())
         content = b"".join(pages.changed().values())[: pages.size]
         disk.write(fd, content, 0)
         partial.put_in_place(temporary, path, overwrite=replace)
@@ -52,7 +56,8 @@ def create(path: str, writer: str, compression: str | None, *, replace: bool) ->
             disk.remove(temporary)
         raise
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 class Base:
@@ -96,10 +101,7 @@ class Base:
 
     def is_in_place(self) -> bool:
         """Tell whether the file is still at its path."""
-        try:
-            return os.path.samestat(os.fstat(self.fd), os.stat(self.path))
-        except OSError:
-            return False
+        return is_at(self.fd, self.path)
 
     def fold(self, streams: Iterable[Stream]) -> None:
         """Write all rows that the file does not have.

@@ -124,11 +124,10 @@ def create(
             found = snapshot.take(real)
             before = found.contents()
             _check_continuable(before, compression)
-            snapshot.refuse_orphan(real)
+            snapshot.replaced_log(real)
             store = resumed(before)
             target.resume(found, store)
         else:
-            snapshot.refuse_orphan(real)
             store = Store(compression)
             target.create(compression, replace=mode == "w")
         writer = Writer(target, store, before, commit_every=commit_every, on_duplicate=on_duplicate)

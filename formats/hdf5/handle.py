@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 from compactmask.errors import CorruptFileError, FormatError
@@ -45,6 +46,25 @@ def open_beside(path: str) -> BinaryIO | None:
         if error.errno == errno.ENAMETOOLONG:
             return None
         raise
+
+
+def is_at(fd: int, path: str) -> bool:
+    """Tell whether a path leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except OSError:
+        return False
+
+
+def lay_over(view: memoryview, start: int, pages: Mapping[int, bytes | bytearray]) -> None:
+    """Put pages over bytes that stand in a file from a position on."""
+    stop = start + len(view)
+    for number in range(start // PAGE, -(-stop // PAGE)):
+        page = pages.get(number)
+        if page is not None:
+            base = number * PAGE
+            low, high = max(start, base), min(stop, base + PAGE)
+            view[low - start : high - start] = page[low - base : high - base]
 
 
 class Handle:
@@ -99,25 +119,15 @@ class Handle:
                     f"the file ends after {len(data)} of them"
                 )
             data += more
-        return self._overlaid(data, offset) if self.pages else data
-
-    def _overlaid(self, data: bytes, start: int) -> bytes:
-        result = bytearray(data)
-        stop = start + len(data)
-        for number in range(start // PAGE, -(-stop // PAGE)):
-            page = self.pages.get(number)
-            if page is not None:
-                base = number * PAGE
-                low, high = max(start, base), min(stop, base + PAGE)
-                result[low - start : high - start] = page[low - base : high - base]
-        return bytes(result)
+        if self.pages:
+            laid_over = bytearray(data)
+            lay_over(memoryview(laid_over), offset, self.pages)
+            return bytes(laid_over)
+        return data
 
     def is_still_at_path(self) -> bool:
         """Tell whether the path still leads to this very file."""
-        try:
-            return os.path.samestat(os.fstat(self.fd), os.stat(self.path))
-        except OSError:
-            return False
+        return is_at(self.fd, self.path)
 
 
 if sys.platform != "win32":

@@ -51,7 +51,8 @@ class Journal:
         )
         # Any byte may have been written, and others not; the signature says nothing.
         known = (found == before) | (found == after)
-        return len(found) >= superblock.SIZE and bool(known[len(superblock.HELD) :].all())
+        is_whole = len(found) >= superblock.SIZE and self.uuid.hex().encode() in self.before
+        return is_whole and bool(known[len(superblock.HELD) :].all())
 
     def apply(self, fd: int) -> None:
         """Write the pages. Whatever interrupts it, doing it again completes it."""

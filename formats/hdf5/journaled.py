@@ -68,7 +68,8 @@ class Journaled:
         FileExistsError
             Where there is a file and it may not be replaced.
         """
-        base.create(self.path, self._writer, compression, replace=replace)
+        replaces = snapshot.replaced_log(self.path)
+        base.create(self.path, self._writer, compression, replaces, replace=replace)
         self._begin(snapshot.take(self.path)).begin(self._opened().end)
         journal.remove(self.path)
 
@@ -130,7 +131,7 @@ class Journaled:
                 f"{self.path}: everything is committed, but cannot be folded into the file now, "
                 f"{stopped}: {error}",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def close(self, store: Store) -> None:

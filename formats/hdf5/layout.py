@@ -40,6 +40,8 @@ class Layout:
     """Of the file, 16 bytes."""
     compression: str | None
     """Of the packed masks that a writer adds."""
+    replaces: bytes | None
+    """The uuid of the file whose place it took, if that had a log."""
     uses_space_again: bool
     """Whether HDF5 may put new things where old ones were."""
     tree: Tree
@@ -199,7 +201,7 @@ def _check_superblock(handle: Handle) -> None:
         )
 
 
-def _read_attributes(root: Any, path: str) -> tuple[Version, bytes, str | None]:
+def _read_attributes(root: Any, path: str) -> tuple[Version, bytes, str | None, bytes | None]:
     if not h5a.exists(root, b"format"):
         raise FormatError(f"{path}: an HDF5 file, but of something else: no attribute 'format'")
     found = _attribute(root, "format", path)
@@ -220,9 +222,8 @@ def _read_attributes(root: Any, path: str) -> tuple[Version, bytes, str | None]:
     order = _attribute(root, "order", path)
     if order != schema.ORDER:
         raise FormatError(f"{path}: order {order!r}, expected {schema.ORDER!r}")
-    uuid = _attribute(root, "uuid", path)
-    if len(uuid) != 32 or not set(uuid) <= set("0123456789abcdef"):
-        raise CorruptFileError(f"{path}: uuid {uuid!r}, expected 32 hexadecimal digits")
+    uuid = _uuid(root, "uuid", path)
+    replaces = _uuid(root, "replaces", path) if h5a.exists(root, b"replaces") else None
     compression = None
     if h5a.exists(root, b"compression"):
         compression = _attribute(root, "compression", path)
@@ -230,7 +231,14 @@ def _read_attributes(root: Any, path: str) -> tuple[Version, bytes, str | None]:
             raise CorruptFileError(
                 f"{path}: compression {compression!r}, expected one of {', '.join(filters.IDS)}"
             )
-    return (int(major), int(minor)), bytes.fromhex(uuid), compression
+    return (int(major), int(minor)), uuid, compression, replaces
+
+
+def _uuid(root: Any, name: str, path: str) -> bytes:
+    value = _attribute(root, name, path)
+    if len(value) != 32 or not set(value) <= set("0123456789abcdef"):
+        raise CorruptFileError(f"{path}: {name} {value!r}, expected 32 hexadecimal digits")
+    return bytes.fromhex(value)
 
 
 def _attribute(root: Any, name: str, path: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from compactmask.errors import BusyError
 
 from .. import disk
-from .handle import pread
+from .handle import is_at, pread
 
 try:
     import fcntl
@@ -71,12 +71,12 @@ class WriterLock:
             try:
                 self._lock_or_tell(fd)
             except BaseException as error:
-                if not isinstance(error, BusyError):
+                os.close(fd)
+                if isinstance(error, OSError) and error.errno in NO_LOCKS:
                     with contextlib.suppress(OSError):
                         os.unlink(self.path)
-                os.close(fd)
                 raise
-            if _is_at(fd, self.path):  # Not removed by the writer that had it before.
+            if is_at(fd, self.path):  # Not removed by the writer that had it before.
                 with contextlib.suppress(OSError):  # Of a full disk: it only tells people.
                     os.ftruncate(fd, 0)
                     os.write(fd, f"{self._pid} {socket.gethostname()}\n".encode())
@@ -103,7 +103,7 @@ class WriterLock:
         BusyError
             Where another writer has it meanwhile.
         """
-        if _is_at(self._fd, self.path):
+        if is_at(self._fd, self.path):
             self._lock_or_tell(self._fd)
         else:
             lost, self._fd = self._fd, self._acquire()
@@ -112,18 +112,11 @@ class WriterLock:
     def release(self) -> None:
         """Let go of the lock; in a forked child this changes nothing for the parent."""
         if os.getpid() == self._pid:
-            if _is_at(self._fd, self.path):
+            if is_at(self._fd, self.path):
                 with contextlib.suppress(OSError):
                     os.unlink(self.path)
             _HELD.pop(self.path, None)
         os.close(self._fd)
-
-
-def _is_at(fd: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except OSError:
-        return False
 
 
 def _lock(fd: int) -> None:

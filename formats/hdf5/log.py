@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .. import disk
+from .handle import is_at
 from .stream import Stream
 
 MAGIC = b"CMKLOG\x00\x01"
@@ -160,21 +161,22 @@ class Log:
         at = self._at
         head = record_head(payload, at.sequence, at.synced, at.crc)
         record = b"".join([head, *payload])
+        position = Position(
+            at.size + len(record),
+            at.sequence + 1,
+            at.sequence + 1 if self._is_synced else at.synced,
+            checksum(head),
+            at.declared + len(declarations),
+            {**at.logged, **after},
+        )
         try:
             disk.write(self._fd, record, at.size)
             if self._is_synced:
                 disk.sync(self._fd)
+            self._at = position
         except BaseException:
             self._cut_back(at.size)
             raise
-        self._at = Position(  # All at once: an interrupt finds it before or after.
-            at.size + len(record),
-            at.sequence + 1,
-            at.sequence + 1 if self._is_synced else at.synced,
-            RECORD.unpack_from(head)[1],
-            at.declared + len(declarations),
-            {**at.logged, **after},
-        )
 
     def _cut_back(self, size: int) -> None:
         try:
@@ -185,18 +187,13 @@ class Log:
 
     def is_in_place(self) -> bool:
         """Tell whether the log is still at its path, and nobody else has written to it."""
-        try:
-            own, there = os.fstat(self._fd), os.stat(self.path)
-        except OSError:
-            return False
-        return os.path.samestat(own, there) and own.st_size == self.size
+        return is_at(self._fd, self.path) and os.fstat(self._fd).st_size == self.size
 
     def remove(self) -> None:
         """Remove the log, which is not needed any more; one of another writer stays."""
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(self._fd), os.stat(self.path)):
-                disk.remove(self.path)
-                disk.sync_folder(self.path)
+        if is_at(self._fd, self.path):
+            disk.remove(self.path)
+            disk.sync_folder(self.path)
 
     def close(self) -> None:
         """Let go of the file."""

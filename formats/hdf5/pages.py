@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from h5py import h5f, h5fd, h5p
 
 from .. import disk
-from .handle import PAGE, pread
+from .handle import PAGE, lay_over, pread
 
 Result = TypeVar("Result")
 
@@ -68,12 +68,7 @@ class Pages:
         view = memoryview(buffer).cast("B")
         start, stop = self._position, self._position + len(view)
         view[:] = self._read(start, stop)
-        for number in range(start // PAGE, -(-stop // PAGE)):
-            page = self._pages.get(number)
-            if page is not None:
-                base = number * PAGE
-                low, high = max(start, base), min(stop, base + PAGE)
-                view[low - start : high - start] = page[low - base : high - base]
+        lay_over(view, start, self._pages)
         self._position = stop
         return len(view)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from compactmask.errors import FormatError
-
-from ..partial import resolve
+from ..partial import destination
 from ..report import Report
 from . import filters, log, schema, snapshot, table
 from .column import Column, Indptr, Text
@@ -84,14 +81,8 @@ def repack(
     1
     """
     started = time.perf_counter()
-    src, place = os.path.abspath(os.fsdecode(src)), resolve(dst)
-    if os.path.exists(place):
-        if os.path.samefile(src, place):
-            raise FormatError(f"{os.fsdecode(dst)}: it is the source itself, expected another file")
-        if not overwrite:
-            raise FileExistsError(
-                errno.EEXIST, "it exists, and overwrite is not set", os.fsdecode(dst)
-            )
+    src, dst = os.path.abspath(os.fsdecode(src)), os.fsdecode(dst)
+    place = destination(src, dst, overwrite)
     contents = snapshot.take(src).contents()
     bytes_in = log.size_with_log(src)
     codec = contents.compression if compression == "same" else compression

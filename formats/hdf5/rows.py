@@ -117,6 +117,8 @@ def make_rows(
         if name in schema.IMAGE_COLUMNS:
             raise TypeError(f"{where}: columns[{name!r}]: the dataset has a column of that name")
         image[f"columns/{_link(name, where, 'columns')}"] = _image_value(value, where, name)
+    if not isinstance(detections.data, dict):
+        raise TypeError(f"{where}: data: dict expected, not {type(detections.data).__name__}")
     for name, value in detections.data.items():
         link = _link(name, where, "data")
         form, column = _data_column(value, count, f"{where}: data[{name!r}]")

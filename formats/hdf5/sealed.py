@@ -54,12 +54,17 @@ class Sealed:
         self._compression = compression
         self._replace = replace
         with _no_other_writer(path):
-            snapshot.refuse_orphan(path)
+            self._replaces = snapshot.replaced_log(path)
         self._temporary = partial.beside(path)
-        self._fd = disk.create(self._temporary)
+        self._fd = -1
+        self._tree: Tree | None = None
+        try:
+            self._fd = disk.create(self._temporary)
+        except BaseException:
+            self.abandon()
+            raise
         self._pages = Pages(self._fd, KEPT_BYTES)
         self._pages.truncate(0)
-        self._tree: Tree | None = None
 
     @property
     def commits(self) -> int:
@@ -88,9 +93,10 @@ class Sealed:
             for number, page in self._pages.changed().items():
                 disk.write(self._fd, page, number * PAGE)
             disk.truncate(self._fd, self._pages.size)
+            disk.sync(self._fd)  # Before the lock is taken: that is for a moment only.
             self._close_file()
             with _no_other_writer(self.path):
-                snapshot.refuse_orphan(self.path)
+                snapshot.replaced_log(self.path)
                 partial.put_in_place(self._temporary, self.path, self._replace)
                 for name in (log.path_of(self.path), journal.path_of(self.path)):
                     with contextlib.suppress(FileNotFoundError):
@@ -115,7 +121,7 @@ class Sealed:
 
     def _begun(self) -> Tree:
         if self._tree is None:
-            self._tree = create(self._writer, self._compression, self._pages)
+            self._tree = create(self._pages, self._writer, self._compression, self._replaces)
         return self._tree
 
     def _complete(self, store: Store) -> None:

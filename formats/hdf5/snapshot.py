@@ -117,8 +117,8 @@ def take(path: str) -> Snapshot:
         pause = min(2 * pause, 0.1)
 
 
-def refuse_orphan(path: str) -> None:
-    """Refuse to write a file where something else has the name of its log.
+def replaced_log(path: str) -> bytes | None:
+    """Give the uuid in a log that has commits, and that goes when its file is replaced.
 
     Parameters
     ----------
@@ -128,25 +128,26 @@ def refuse_orphan(path: str) -> None:
     Raises
     ------
     FileExistsError
-        Where the log of another file is there, with commits, or what is no log at all.
+        Where the log is that of another file, or no log at all.
     """
     file = open_beside(log.path_of(path))
     if file is None:
-        return
+        return None
     with file:
         head, has_more = file.read(log.HEADER.size), bool(file.read(1))
     magic, rest = head[: len(log.MAGIC)], head[len(log.MAGIC) :]
     if not any(head) or (log.MAGIC.startswith(magic) and not has_more):
-        return
-    name, problem = log.path_of(path), f"is there and is not the log of {path}: move it away"
+        return None
+    problem = f"is there and is not the log of {path}: move it away"
     try:
-        if rest.startswith(take(path).layout.uuid):
-            return
+        layout = take(path).layout
+        if rest[:16] in (layout.uuid, layout.replaces):
+            return rest[:16]
     except FileNotFoundError:
         pass
     except FormatError as error:
         problem = f"is there, and whether it belongs to {path} cannot be told: {error}"
-    raise FileExistsError(errno.EEXIST, problem, name)
+    raise FileExistsError(errno.EEXIST, problem, log.path_of(path))
 
 
 def _read(handle: Handle, real: str) -> Snapshot:

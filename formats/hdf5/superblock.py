@@ -1,4 +1,4 @@
-"""The first bytes of an HDF5 file: where it ends, and where its root is."""
+"""The first bytes of an HDF5 file, which tell whether it is whole and where it ends."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ class Superblock:
     """Whether the HDF5 library has it open for writing, or died while it had."""
     end: int
     """The end of the file, which grows with every checkpoint and so tells one from another."""
-    root: int
-    """Where the object header of the root group begins."""
 
 
 def parse(raw: bytes) -> Superblock | None:
@@ -39,11 +37,11 @@ def parse(raw: bytes) -> Superblock | None:
     """
     if len(raw) < SIZE:
         return None
-    signature, version, offsets, lengths, flags, _, _, end, root, _ = _FIELDS.unpack(raw)
+    signature, version, offsets, lengths, flags, _, _, end, _, _ = _FIELDS.unpack(raw)
     common = signature[:1] + signature[4:]
     if common != SIGNATURE[:1] + SIGNATURE[4:] or version not in (2, 3):
         return None
     if (offsets, lengths) != (8, 8):
         return None
     is_open = version == 3 and bool(flags & 1)
-    return Superblock(raw, signature != SIGNATURE, is_open, end, root)
+    return Superblock(raw, signature != SIGNATURE, is_open, end)

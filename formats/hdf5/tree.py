@@ -28,8 +28,20 @@ def creation_plan() -> Any:
     return plan
 
 
-def create(writer: str, compression: str | None, pages: Pages) -> Tree:
-    """Create a file without a dataset."""
+def create(pages: Pages, writer: str, compression: str | None, replaces: bytes | None) -> Tree:
+    """Create a file without a dataset.
+
+    Parameters
+    ----------
+    pages : Pages
+        Where it is written.
+    writer : str
+        Name and version of the program that writes.
+    compression : str, optional
+        Of the packed masks.
+    replaces : bytes, optional
+        The uuid of a file whose place it takes, and whose log may be removed then.
+    """
     file = h5f.create(b"pages", h5f.ACC_EXCL, creation_plan(), access_plan(pages))
     attributes = {
         "format": schema.FORMAT,
@@ -43,6 +55,8 @@ def create(writer: str, compression: str | None, pages: Pages) -> Tree:
     }
     if compression is not None:
         attributes["compression"] = compression
+    if replaces is not None:
+        attributes["replaces"] = replaces.hex()
     for attribute, value in attributes.items():
         _set_attribute(file, attribute, np.array(value.encode(), f"S{len(value)}"))
     return Tree(file)

@@ -180,7 +180,7 @@ class Writer:
                 {} if columns is None else columns,
                 checked_policy(on_duplicate or self._on_duplicate),
             )
-            self._target.fold_when_due(self._store)
+            self._fold_when_due()
 
     def has(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> bool:
         """Tell whether there is an image of a file name or id, also one that is not committed yet.
@@ -228,7 +228,7 @@ class Writer:
                 what = " and ".join(f"{name} {v!r}" for name, v in asked.items() if v is not None)
                 raise KeyError(f"{self.path}: no image of {what}")
             self._change(None, [image])
-            self._target.fold_when_due(self._store)
+            self._fold_when_due()
 
     def commit(self) -> None:
         """Commit what is not committed yet: images, deletions, classes and metadata.
@@ -243,7 +243,7 @@ class Writer:
         with self._alone():
             self._about.check()
             self._commit()
-            self._target.fold_when_due(self._store)
+            self._fold_when_due()
 
     def close(self) -> None:
         """Commit what is left and complete the file. Closing twice is allowed.
@@ -385,6 +385,10 @@ class Writer:
             if self._target.commits == commits:
                 self._store.roll_back(mark)
             raise
+
+    def _fold_when_due(self) -> None:
+        if not self._pending:  # What is not committed does not become visible.
+            self._target.fold_when_due(self._store)
 
     def _finish(self) -> None:
         self._check_open()
