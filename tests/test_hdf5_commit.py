@@ -10,6 +10,8 @@ from hdf5_samples import CODECS, assert_same, boxes, full
 from hdf5_writing import DiskCalls, assert_holds, in_pieces, names, write
 
 import compactmask as cm
+from compactmask.formats import hdf5
+from compactmask.formats.hdf5 import about
 
 
 @pytest.fixture
@@ -254,3 +256,65 @@ def test_images_of_nothing_but_names_are_committed(path, monkeypatch):
         append(out, wanted)
         assert_holds(path, wanted)
     assert_holds(path, wanted)
+
+
+def test_metadata_and_classes_that_do_not_change_are_neither_dumped_nor_written_again(
+    path, monkeypatch
+):
+    dumped, json_text = [], about.json_text
+
+    def count(*arguments):
+        dumped.append(arguments)
+        return json_text(*arguments)
+
+    monkeypatch.setattr(about, "json_text", count)
+    with cm.create(path, classes=["a class of a long name"]) as out:
+        out.metadata["note"] = "what is said once"
+        out.append(boxes(1))
+        before = len(dumped)
+        for _ in range(10):
+            out.append(boxes(1))
+        assert len(dumped) == before
+        data = path.with_name("some.h5.log").read_bytes()
+        assert data.count(b"what is said once") == 1
+        assert data.count(b"a class of a long name") == 1
+        out.metadata["note"] = "and then another"
+        out.append(boxes(1))
+        assert path.with_name("some.h5.log").read_bytes().count(b"and then another") == 1
+
+
+# names of files
+
+
+def test_a_path_of_bytes_is_the_same_file_with_the_same_log_and_journal(path):
+    name = os.fsencode(path)
+    with cm.create(name) as out:
+        out.append(boxes(1), file_name="a")
+        assert_holds(name, {"a": boxes(1)})
+        cm.repack(name, name + b".again")
+        cm.convert(name, name + b".converted")
+        for copy in (b".again", b".converted"):
+            assert_holds(name + copy, {"a": boxes(1)})
+        out.append(boxes(2), file_name="b")
+        with hdf5.open(name) as ds:
+            out.append(boxes(3), file_name="c")
+            ds.refresh()
+            assert_holds(ds, {"a": boxes(1), "b": boxes(2), "c": boxes(3)})
+    with cm.create(name, "a") as out:
+        assert len(out) == 3
+    cm.save(full(2), name)
+    assert_same(cm.load(name), full(2))
+
+
+@pytest.mark.parametrize("length", [230, 247, 250, 255])
+def test_a_file_of_a_name_that_leaves_no_room_for_a_log_is_read(path, length):
+    write(path, full(2))
+    long = path.with_name("x" * (length - 3) + ".h5")
+    os.replace(path, long)
+    with cm.open(long) as ds:
+        assert_same(ds[0], full(2))
+        ds.refresh()
+        assert len([*ds.follow(start=0, timeout=0)]) == 1
+    assert_same(cm.load(long), full(2))
+    cm.repack(long, path)
+    assert_same(cm.load(path), full(2))

@@ -6,12 +6,12 @@ import os
 import warnings
 
 import pytest
-from hdf5_samples import full
+from hdf5_samples import boxes, full
 from hdf5_writing import DiskCalls, assert_holds, in_pieces, interrupt, names
 
 import compactmask as cm
-from compactmask.errors import CompactMaskError
-from compactmask.formats.hdf5 import store
+from compactmask.errors import CompactMaskError, FormatError
+from compactmask.formats.hdf5 import about, journal, log, store
 
 POSTPONED = "everything is committed, but cannot be folded into the file now, it is put off: .*No s"
 HALF_WAY = "a checkpoint was interrupted half way; everything committed is safe: open it again wi"
@@ -253,3 +253,106 @@ def test_warnings_of_a_checkpoint_may_be_errors_and_nothing_is_lost(path, monkey
     out.append(image(1), file_name="1.jpg")
     out.close()
     assert_holds(path, {"0.jpg": image(0), "1.jpg": image(1)})
+
+
+def test_a_complete_journal_that_cannot_be_removed_holds_and_the_file_is_not_cut(path, monkeypatch):
+    wanted = {f"{i}.jpg": image(i) for i in range(4)}
+    out = cm.create(path)
+    for name, detections in wanted.items():
+        out.append(detections, file_name=name)
+    calls = DiskCalls(monkeypatch)
+    # The first removes what is not there, before the journal is written.
+    calls.fail(1, no_space(), only=("sync_folder", "remove"), stays=True)
+    with pytest.raises(OSError, match="No space left on device"):
+        out.close()
+    assert calls.seen[-2:] == ["sync_folder", "remove"]
+    calls.recover()
+    data = path.read_bytes()
+    assert len(data) > int.from_bytes(data[28:36], "little")
+    assert_holds(path, wanted)
+    assert_goes_on(path, wanted)
+
+
+def test_a_writer_whose_checkpoint_cannot_be_taken_back_refuses_and_loses_nothing(
+    path, monkeypatch
+):
+    in_pieces(monkeypatch)
+    out = cm.create(path)
+    calls = DiskCalls(monkeypatch)
+    calls.fail(1, no_space(), only=("sync_folder", "remove"), stays=True)
+    with pytest.warns(RuntimeWarning, match="the checkpoint stopped half way: .*No space left"):
+        out.append(image(0), file_name="0.jpg")
+    calls.recover()
+    for use in (lambda: out.append(image(1), file_name="1.jpg"), out.close):
+        with pytest.raises(CompactMaskError, match=HALF_WAY):
+            use()
+    out.abandon()
+    assert_holds(path, {"0.jpg": image(0)})
+    assert_goes_on(path, {"0.jpg": image(0)})
+
+
+def test_a_journal_that_vanishes_when_it_was_written_costs_nothing(path, monkeypatch):
+    write = journal.write
+
+    def vanish(written, name):
+        write(written, name)
+        os.unlink(journal.path_of(name))
+
+    monkeypatch.setattr(journal, "write", vanish)
+    with cm.create(path) as out:
+        for i in range(3):
+            out.append(image(i), file_name=f"{i}.jpg")
+    assert_holds(path, {f"{i}.jpg": image(i) for i in range(3)})
+    assert os.listdir(path.parent) == [path.name]
+
+
+def interrupt_after(monkeypatch, where, name):
+    """Let a function do its work and be interrupted then, once."""
+    work = getattr(where, name)
+
+    def interrupted(*arguments):
+        work(*arguments)
+        monkeypatch.setattr(where, name, work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, name, interrupted)
+
+
+@pytest.mark.parametrize("moment", [(log.Log, "append"), (about.About, "give")])
+def test_ctrl_c_around_the_record_of_new_classes_and_metadata_doubles_none(
+    path, monkeypatch, moment
+):
+    out = cm.create(path, classes=["cat"])
+    out.append(image(0), file_name="0.jpg")
+    out.classes = ["cat", "dog"]
+    out.metadata["year"] = 2014
+    interrupt_after(monkeypatch, *moment)
+    with pytest.raises(KeyboardInterrupt):
+        out.append(image(1), file_name="1.jpg")
+    is_committed = moment[1] == "append"
+    assert names(path) == ["0.jpg", "1.jpg"][: 1 + is_committed]
+    assert out.has(file_name="1.jpg") == is_committed
+    out.append(image(2), file_name="2.jpg")
+    out.classes.append("bird")
+    out.close()
+    with cm.open(path) as ds:
+        assert ds.classes == ["cat", "dog", "bird"]
+        assert ds.metadata == {"year": 2014}
+        kept = ["0.jpg", *["1.jpg"] * is_committed, "2.jpg"]
+        assert ds.images["file_name"].tolist() == kept
+
+
+def test_classes_that_are_changed_in_place_do_not_cost_the_images_that_wait(path):
+    def work():
+        with cm.create(path, classes=["a", "b"], commit_every=100) as out:
+            out.commit()
+            for i in range(5):
+                out.append(boxes(i), file_name=str(i))
+            out.classes.reverse()
+
+    message = r"some\.h5: classes \['b', 'a'\], expected to begin with those that the file has"
+    with pytest.raises(FormatError, match=message):
+        work()
+    assert_holds(path, {str(i): boxes(i) for i in range(5)})
+    assert cm.open(path).classes == ["a", "b"]
+    assert os.listdir(path.parent) == [path.name]

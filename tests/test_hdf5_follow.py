@@ -8,10 +8,11 @@ import time
 import numpy as np
 import pytest
 from hdf5_samples import SHAPE, assert_same, boxes, full
-from hdf5_writing import assert_holds, in_pieces, write
+from hdf5_writing import assert_holds, in_pieces, names, write
 
 import compactmask as cm
-from compactmask.errors import CompactMaskError
+from compactmask.errors import BusyError, CompactMaskError
+from compactmask.formats import disk
 from compactmask.formats.hdf5 import log, snapshot
 from compactmask.formats.hdf5.handle import open_beside
 
@@ -252,3 +253,107 @@ def test_a_mask_of_the_log_is_read_without_the_file(path):
         with cm.open(path) as ds:
             detections = ds[0]
     assert np.array_equal(np.asarray(detections.mask), np.asarray(full(3).mask))
+
+
+@pytest.mark.parametrize("durability", ["commit", "process"])
+def test_after_a_record_that_was_taken_back_a_reader_finds_the_right_rows(
+    path, monkeypatch, durability
+):
+    name, error = {"commit": ("sync", OSError), "process": ("write", KeyboardInterrupt)}[durability]
+    work = getattr(disk, name)
+    with cm.create(path, durability=durability) as out:
+        out.append(boxes(1), file_name="first")
+        ds = cm.open(path)
+
+        def fail(*arguments):
+            work(*arguments)
+            ds.refresh()
+            raise error("stopped")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, name, fail)
+            with pytest.raises(error, match="stopped"):
+                out.append(boxes(2), file_name="phantom")
+        wanted = {"first": boxes(1)}
+        for i in range(5):
+            wanted[f"a name much longer than that {i}"] = full(1, seed=i)
+            out.append(full(1, seed=i), file_name=[*wanted][-1])
+            ds.refresh()
+            assert_holds(ds, wanted)
+
+
+def test_a_record_of_the_same_size_in_the_place_of_one_that_was_taken_back_is_found(
+    path, monkeypatch
+):
+    with cm.create(path) as out:
+        out.append(boxes(1), file_name="first")
+        ds = cm.open(path)
+
+        def fail(fd):
+            ds.refresh()
+            raise OSError("stopped")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "sync", fail)
+            with pytest.raises(OSError, match="stopped"):
+                out.append(boxes(1), file_name="wrong")
+        out.append(boxes(1), file_name="right")
+        ds.refresh()
+        assert names(path) == ds.images["file_name"].tolist() == ["first", "right"]
+
+
+# looking at a file while it changes
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_checkpoint_between_opening_and_any_look_at_the_file_does_no_harm(
+    path, monkeypatch, look
+):
+    wanted = {str(i): full(4, seed=i) for i in range(6)}
+    out = cm.create(path)
+    for name, detections in wanted.items():
+        out.append(detections, file_name=name)
+    state, looks = snapshot._state, []
+
+    def meanwhile(*arguments):
+        looks.append(arguments)
+        if len(looks) == look:
+            out.append(full(3), file_name="last")
+            out.close()
+        return state(*arguments)
+
+    monkeypatch.setattr(snapshot, "_state", meanwhile)
+    with cm.open(path) as ds:
+        assert len(looks) > look
+        assert_holds(ds, {**wanted, "last": full(3)})
+
+
+def test_a_file_that_grows_whenever_it_is_looked_at_is_told_after_some_time(path, monkeypatch):
+    write(path, boxes(1))
+    monkeypatch.setattr(snapshot, "PATIENCE", 0.05)
+    state, looks = snapshot._state, []
+
+    def grow(*arguments):
+        looks.append(arguments)
+        with open(path, "ab") as file:
+            file.write(b"x")
+        return state(*arguments)
+
+    monkeypatch.setattr(snapshot, "_state", grow)
+    with pytest.raises(BusyError, match=r"some\.h5: it changed whenever it was read, for 0 s"):
+        cm.open(path)
+    assert len(looks) < 30
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_closing_lets_go_of_the_file_while_the_dataset_is_still_held(path):
+    write(path, full(2))
+    before = len(os.listdir("/proc/self/fd"))
+    kept = []
+    for _ in range(5):
+        ds = cm.open(path)
+        ds.refresh()
+        assert len(os.listdir("/proc/self/fd")) == before + 1
+        ds.close()
+        kept.append(ds)
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -1,6 +1,7 @@
 """One writer at a time: in this process, in another, in a fork; and files that go astray."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -176,7 +177,33 @@ def test_a_file_system_without_locks_is_told(path, monkeypatch):
     monkeypatch.setattr(fcntl, "lockf", refuse)
     with pytest.raises(OSError, match=r"the file system has no locks; .* pass lock=False"):
         cm.create(path)
+    assert os.listdir(path.parent) == []
     write(path, full(1), lock=False)
+    assert_same(cm.load(path), full(1))
+
+
+def test_a_lock_that_cannot_name_its_holder_on_a_full_disk_is_a_lock(path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        out = cm.create(path)
+    out.append(full(1))
+    assert tell_of_another_process(path).endswith("another writer has it open: process ? on ?")
+    out.close()
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_symbolic_link_in_the_place_of_the_lock_is_not_followed(path):
+    precious = path.with_name("precious")
+    precious.write_text("data")
+    write(path, full(1))
+    path.with_name("some.h5.lock").symlink_to(precious)
+    for use in (lambda: cm.create(path, "a"), lambda: cm.save(full(2), path)):
+        with pytest.raises(OSError, match="symbolic links"):
+            use()
+    assert precious.read_text() == "data"
     assert_same(cm.load(path), full(1))
 
 

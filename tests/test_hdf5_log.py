@@ -2,6 +2,7 @@
 
 import os
 import struct
+import time
 import zlib
 from itertools import pairwise
 
@@ -315,6 +316,27 @@ def test_zeros_that_no_memory_holds_cost_none(path, log):
         cm.open(path)
 
 
+@pytest.mark.parametrize("name", ["a\\u0000b", "\\ud800", "a/b", ".", ""])
+def test_a_column_of_a_name_that_cannot_be_a_link_is_refused(path, log, name):
+    text = b"[" + ROW.replace(b"images/id", f"images/columns/{name}".encode()) + b"]"
+    written(path)
+    log.write_bytes(sealed_up(log.read_bytes(), 36, struct.pack("<II", len(text), 0) + text))
+    for opener in (cm.open, lambda path: cm.create(path, "a")):
+        with pytest.raises(CorruptFileError, match=r"log: record 0: a declaration cannot be: "):
+            opener(path)
+
+
+def test_rows_of_very_many_dimensions_are_refused_in_no_time(path, log):
+    inner = b'"inner":[' + b",".join([b"99999999999999999"] * 200_000) + b"]"
+    text = b"[" + ROW.replace(b'"inner":[]', inner) + b"]"
+    written(path)
+    log.write_bytes(sealed_up(log.read_bytes(), 36, struct.pack("<II", len(text), 0) + text))
+    started = time.process_time()
+    with pytest.raises(CorruptFileError, match="of 200000 inner dimensions"):
+        cm.open(path)
+    assert time.process_time() - started < 2
+
+
 def test_a_log_that_does_not_continue_the_file_is_refused(path, log):
     with cm.create(path) as out:
         out.append(boxes(1))
@@ -388,6 +410,13 @@ def test_a_torn_journal_beside_a_file_that_is_half_written_is_refused(half_way):
             CorruptFileError, match="half way through a checkpoint, and there is no j"
         ):
             opener(half_way)
+
+
+def test_a_huge_journal_that_is_not_as_long_as_it_says_is_not_read(half_way):
+    name = half_way.with_name("some.h5.journal")
+    with open(name, "r+b") as file:
+        file.truncate(1 << 42)  # No memory holds that.
+    assert len(cm.open(half_way)) == 3
 
 
 def test_the_journal_of_another_file_is_ignored(half_way, tmp_path):

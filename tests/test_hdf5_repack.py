@@ -1,5 +1,6 @@
 """Repacking: the living images and nothing else, equal in every field, in fewer bytes."""
 
+import json
 import os
 
 import h5py
@@ -168,6 +169,25 @@ def test_an_unknown_compression_is_refused_and_a_damaged_source_leaves_nothing(s
     with pytest.raises(FormatError, match="/detections/indptr: values from 1 to 4, expected 0"):
         cm.repack(src, dst)
     assert os.listdir(src.parent) == [src.name]
+
+
+def test_the_sizes_that_are_told_hold_the_log_too(src, dst, capsys):
+    out = cm.create(src)
+    for i in range(20):
+        out.append(full(3, seed=i))
+    sizes = src.stat().st_size, src.with_name("src.h5.log").stat().st_size
+    assert sizes[1] > 10 * sizes[0]
+    assert cm.repack(src, dst).bytes_in == sum(sizes)
+    assert cm.convert(src, dst, overwrite=True).bytes_in == sum(sizes)
+    assert cli.main(["repack", str(src), str(dst), "--overwrite"]) == 0
+    assert f", {sum(sizes):,} bytes in, {dst.stat().st_size:,} bytes out" in capsys.readouterr().out
+    assert cli.main(["info", str(src), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"]["file"] == sum(sizes)
+    link = src.with_name("link.h5")
+    link.symlink_to(src)
+    assert cm.open(link).file_bytes == sum(sizes)
+    out.close()
+    assert cm.open(link).file_bytes == src.stat().st_size
 
 
 def test_the_command_repacks(src, dst, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hdf5_places import assert_still_there, places, tree
 
 from compactmask.formats.hdf5 import base, layout
 from compactmask.formats.hdf5.handle import Handle
@@ -18,7 +19,7 @@ RUNS = {
 @pytest.fixture
 def path(tmp_path):
     path = str(tmp_path / "some.h5")
-    base.create(path, "tests", None, replace=False)
+    base.create(path, "tests", None, None, replace=False)
     return path
 
 
@@ -40,27 +41,6 @@ def fold(path, *streams):
         stream.settle()
 
 
-def places(path):
-    """Give the offset and bytes of what stands in the file; of a chunk without codec, its rows."""
-    with open(path, "rb") as file:
-        data = file.read()
-    found = {}
-    for extent in layout.read_layout(Handle(path)).tree.values():
-        left = extent.shape[0] * extent.row_bytes
-        for offset, size in zip(extent.offsets, extent.sizes, strict=True):
-            length = size if extent.codec else min(size, left)
-            left -= size
-            found[offset, length] = data[offset : offset + length]
-    return found
-
-
-def assert_still_there(path, known):
-    with open(path, "rb") as file:
-        data = file.read()
-    for (offset, size), content in known.items():
-        assert data[offset : offset + size] == content
-
-
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("step", [1, 5, 64, 100])
@@ -78,8 +58,8 @@ def test_what_a_checkpoint_wrote_is_not_written_over_by_later_ones(path, codec, 
         fold(path, stream, masks)
         assert_still_there(path, known)
         known.update(places(path))
-    tree = layout.read_layout(Handle(path)).tree
-    assert (tree["images/id"].shape[0], tree["masks/bytes"].shape[0]) == (stream.rows, masks.rows)
+    found = tree(path)
+    assert (found["images/id"].shape[0], found["masks/bytes"].shape[0]) == (stream.rows, masks.rows)
 
 
 def test_a_dataset_that_cannot_grow_is_written_anew_and_then_grows(path):
@@ -91,5 +71,5 @@ def test_a_dataset_that_cannot_grow_is_written_anew_and_then_grows(path):
     continued.rows = continued.folded = continued.first = 10 * CHUNK
     continued.append(rows[:3])
     fold(path, continued)
-    extent = layout.read_layout(Handle(path)).tree["images/id"]
+    extent = tree(path)["images/id"]
     assert (extent.shape, extent.chunk_rows) == ((10 * CHUNK + 3,), CHUNK // 2)
