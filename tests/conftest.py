@@ -1,4 +1,6 @@
-"""How hypothesis runs here: as long as it needs, and the same examples each time."""
+"""How hypothesis runs here: as long as it needs, and the same examples each time. And Ctrl-C."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -10,3 +12,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("compactmask")
+
+# A shell lets what it starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -332,14 +332,17 @@ def test_ctrl_c_around_the_record_of_new_classes_and_metadata_doubles_none(
     is_committed = moment[1] == "append"
     assert names(path) == ["0.jpg", "1.jpg"][: 1 + is_committed]
     assert out.has(file_name="1.jpg") == is_committed
-    out.append(image(2), file_name="2.jpg")
+    out.metadata["note"] = "longer than what was said before"
     out.classes.append("bird")
-    out.close()
-    with cm.open(path) as ds:
-        assert ds.classes == ["cat", "dog", "bird"]
-        assert ds.metadata == {"year": 2014}
-        kept = ["0.jpg", *["1.jpg"] * is_committed, "2.jpg"]
-        assert ds.images["file_name"].tolist() == kept
+    out.append(image(2), file_name="2.jpg")
+    for is_closed in (False, True):
+        if is_closed:
+            out.close()
+        with cm.open(path) as ds:
+            assert ds.classes == ["cat", "dog", "bird"]
+            assert ds.metadata == {"year": 2014, "note": "longer than what was said before"}
+            kept = ["0.jpg", *["1.jpg"] * is_committed, "2.jpg"]
+            assert ds.images["file_name"].tolist() == kept
 
 
 def test_classes_that_are_changed_in_place_do_not_cost_the_images_that_wait(path):

@@ -105,10 +105,12 @@ def old_file(dst, exists):
     return dst.read_bytes()
 
 
-@pytest.mark.parametrize(("exists", "kept_bytes"), [(True, 1), (False, 1 << 20)])
+@pytest.mark.parametrize(
+    ("exists", "kept_bytes", "stays"), [(True, 1, True), (False, 1 << 20, True), (True, 1, False)]
+)
 @pytest.mark.parametrize("way", WAYS)
-def test_on_a_disk_that_is_full_from_any_moment_on_it_is_an_error_and_the_old_file_stays(
-    src, dst, monkeypatch, in_parts, way, exists, kept_bytes
+def test_on_a_disk_that_is_full_at_any_moment_it_is_an_error_and_the_old_file_stays(
+    src, dst, monkeypatch, in_parts, way, exists, kept_bytes, stays
 ):
     monkeypatch.setattr(sealed, "KEPT_BYTES", kept_bytes)
     before = old_file(dst, exists)
@@ -116,7 +118,7 @@ def test_on_a_disk_that_is_full_from_any_moment_on_it_is_an_error_and_the_old_fi
     at, failures = 0, 0
     while True:
         effect = ("none", "half")[failures % 2]
-        calls.fail(at, no_space(), only=("create", "write"), effect=effect, stays=True)
+        calls.fail(at, no_space(), only=("create", "write"), effect=effect, stays=stays)
         try:
             way(src, dst)
         except OSError as error:
