@@ -323,9 +323,10 @@ def test_ctrl_c_around_the_record_of_new_classes_and_metadata_doubles_none(
     path, monkeypatch, moment
 ):
     out = cm.create(path, classes=["cat"])
+    out.metadata["year"] = 2014
     out.append(image(0), file_name="0.jpg")
     out.classes = ["cat", "dog"]
-    out.metadata["year"] = 2014
+    out.metadata["year"] = 2015
     interrupt_after(monkeypatch, *moment)
     with pytest.raises(KeyboardInterrupt):
         out.append(image(1), file_name="1.jpg")
@@ -340,7 +341,7 @@ def test_ctrl_c_around_the_record_of_new_classes_and_metadata_doubles_none(
             out.close()
         with cm.open(path) as ds:
             assert ds.classes == ["cat", "dog", "bird"]
-            assert ds.metadata == {"year": 2014, "note": "longer than what was said before"}
+            assert ds.metadata == {"year": 2015, "note": "longer than what was said before"}
             kept = ["0.jpg", *["1.jpg"] * is_committed, "2.jpg"]
             assert ds.images["file_name"].tolist() == kept
 
