@@ -15,7 +15,7 @@ from fresh import PATHS
 from hdf5_samples import assert_same
 
 import compactmask as cm
-from compactmask.formats.hdf5.column import ChunkCache
+from compactmask.formats.hdf5.chunks import ChunkCache
 
 COUNT = 12
 SHARE = 1 if IS_FULL else 0.1

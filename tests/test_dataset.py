@@ -7,7 +7,8 @@ import pytest
 from hdf5_samples import assert_same, full
 
 import compactmask as cm
-from compactmask.formats.dataset import Columns, Instance, SegmentationDataset
+from compactmask.formats.dataset import SegmentationDataset
+from compactmask.formats.source import Columns, Instance
 
 
 @pytest.fixture

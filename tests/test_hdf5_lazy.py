@@ -17,7 +17,7 @@ from hdf5_samples import assert_same, full
 
 import compactmask as cm
 from compactmask.errors import CorruptFileError
-from compactmask.formats.hdf5 import column, schema, snapshot
+from compactmask.formats.hdf5 import chunks, schema, snapshot
 from compactmask.formats.hdf5.handle import Handle
 
 IMAGES = 60
@@ -149,7 +149,7 @@ def test_instances_are_found_across_chunks_and_empty_images(tmp_path, monkeypatc
 
 
 def test_memory_for_chunks_is_bounded(path, monkeypatch):
-    monkeypatch.setattr(column, "CACHE_BYTES", 10_000)
+    monkeypatch.setattr(chunks, "CACHE_BYTES", 10_000)
     with cm.open(path) as ds:
         for i in range(len(ds)):
             assert_same(ds[i], full(5, seed=i))
@@ -284,7 +284,7 @@ def test_a_forked_process_reads_what_it_inherited(path):
 
 
 def test_threads_read_the_same(path, monkeypatch):
-    monkeypatch.setattr(column, "CACHE_BYTES", 5_000)
+    monkeypatch.setattr(chunks, "CACHE_BYTES", 5_000)
     ds = cm.open(path)
     expected = read_all(ds)
     same = []
@@ -304,7 +304,7 @@ def test_threads_read_the_same(path, monkeypatch):
 
 
 def test_a_busy_cache_keeps_nothing_and_nobody_waits():
-    cache = column.ChunkCache()
+    cache = chunks.ChunkCache()
     cache._lock.acquire()
     cache.put("x", 0, "chunk", 5)
     assert cache.get("x", 0) is None

@@ -9,7 +9,7 @@ from hdf5_samples import assert_same, full
 
 import compactmask as cm
 from compactmask.errors import CorruptFileError, FormatError
-from compactmask.formats.hdf5 import column, filters, journaled, schema
+from compactmask.formats.hdf5 import chunks, filters, journaled, schema
 
 zstandard = pytest.importorskip("zstandard")
 hdf5plugin = pytest.importorskip("hdf5plugin")
@@ -160,7 +160,7 @@ def test_a_flipped_bit_in_a_chunk_is_found(path, small_chunks):
 
 
 def test_memory_for_expanded_chunks_is_bounded(path, small_chunks, monkeypatch):
-    monkeypatch.setattr(column, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(chunks, "CACHE_BYTES", 1000)
     write(path, 30)
     with cm.open(path) as ds:
         for k in range(len(ds.detections["area"])):

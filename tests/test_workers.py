@@ -15,7 +15,7 @@ from hdf5_samples import full, pixels
 
 import compactmask as cm
 from compactmask import CompactMask
-from compactmask.formats.hdf5 import column, journal, journaled, schema
+from compactmask.formats.hdf5 import chunks, journal, journaled, schema
 from compactmask.formats.hdf5.source import Hdf5Source
 
 IMAGES = 14
@@ -186,7 +186,7 @@ def test_an_image_means_the_same_in_a_process_that_it_is_sent_to(ds, expected, p
 
 
 def test_threads_read_the_same_dataset_while_its_cache_is_far_too_small(ds, expected, monkeypatch):
-    monkeypatch.setattr(column, "CACHE_BYTES", 300)
+    monkeypatch.setattr(chunks, "CACHE_BYTES", 300)
     with ThreadPoolExecutor(6) as threads:
         assert [*threads.map(worker_functions.seen, [ds] * 12)] == [expected] * 12
 
@@ -271,5 +271,5 @@ def test_memory_of_workers_that_go_through_a_large_file_twice_does_not_grow(tmp_
             told = [pipe.recv() for pipe in pipes]
     for tenth, half, end, decoded in told:
         assert decoded == 2 * LARGE_IMAGES * count * 60 * 80
-        assert end - tenth < 4 * MIB  # The columns, which fit into the cache.
+        assert end - tenth < chunks.CACHE_BYTES  # It fills in the first half.
         assert end - half < MIB

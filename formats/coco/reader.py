@@ -12,7 +12,8 @@ from compactmask._kernels import dense
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
-from ..dataset import BoolMask, Instance, SegmentationDataset
+from ..dataset import SegmentationDataset
+from ..source import BoolMask, Instance
 from .annotations import OnFault
 from .columns import Columns
 from .content import Content

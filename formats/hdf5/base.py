@@ -45,11 +45,11 @@ def create(
     temporary, fd = partial.beside(path), -1
     try:
         fd = disk.create(temporary)
-        pages = Pages(fd, 1 << 30)  # So that all of it stays in memory.
-        pages.truncate(0)
+        pages = Pages(fd, 0, kept_bytes=PAGE)
         undisturbed(lambda: tree.create(pages, writer, compression, replaces).close())
-        content = b"".join(pages.changed().values())[: pages.size]
-        disk.write(fd, content, 0)
+        if pages.error is not None:
+            raise pages.error
+        pages.write_back()
         partial.put_in_place(temporary, path, overwrite=replace)
     except BaseException:
         with contextlib.suppress(OSError):

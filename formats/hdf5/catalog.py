@@ -23,6 +23,7 @@ class Catalog:
         self._ids = Multimap()
         self._names = Multimap()
         self._deleted: set[int] = set()
+        self._next_id = 0
 
     @property
     def n_deleted(self) -> int:
@@ -66,13 +67,22 @@ class Catalog:
         self._names.cut(images)
         self._deleted.difference_update(deleted)
 
-    def find_id(self, image_id: int) -> int | None:
+    def find_id(self, image_id: int | None) -> int | None:
         """Give the image that has an id; None where there is none."""
-        return self._living(self._ids.find(image_id, 0))
+        return None if image_id is None else self._living(self._ids.find(image_id, 0))
 
-    def find_name(self, file_name: str) -> int | None:
+    def find_name(self, file_name: str | None) -> int | None:
         """Give the image that has a file name; None where there is none."""
+        if file_name is None:
+            return None
         return self._living(self._names.find(*_key(file_name.encode())))
+
+    def free_id(self, least: int) -> int:
+        """Give an id that no image has, not below ``least`` nor below one that it gave before."""
+        self._next_id = max(self._next_id, least)
+        while self.find_id(self._next_id) is not None:
+            self._next_id += 1
+        return self._next_id
 
     def _living(self, images: list[int]) -> int | None:
         return next((image for image in images if image not in self._deleted), None)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from compactmask.errors import CorruptFileError, InvalidMaskError
 from compactmask.packed import LazyPacked
 
-from ..dataset import Instance
+from ..source import Instance
 from . import schema
-from .column import AnyColumn, ChunkCache, Column, Indptr, MaskBytes, NoText, Text
+from .chunks import ChunkCache
+from .column import AnyColumn, Column, Indptr, MaskBytes, NoText, Text
 from .extent import Extent
 from .handle import Handle
 from .layout import Layout, Tree

@@ -39,19 +39,33 @@ class Pages:
         Its length as its superblock tells it; bytes beyond it do not count.
     pages : dict of int to bytes
         Pages that stand in memory from the beginning, by their number.
+    kept_bytes : int, optional
+        What is written below is kept in memory; by default ``size``.
     """
 
-    def __init__(self, fd: int, size: int, pages: dict[int, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        size: int,
+        pages: dict[int, bytes] | None = None,
+        kept_bytes: int | None = None,
+    ) -> None:
         self.size = size
         self.error: OSError | None = None
         self._fd = fd
         self._position = 0
         self._pages = {number: bytearray(page) for number, page in (pages or {}).items()}
-        self._kept: float = -(-size // PAGE)
+        self._kept: float = -(-(size if kept_bytes is None else kept_bytes) // PAGE)
 
     def changed(self) -> dict[int, bytes]:
         """Give the pages that stand in memory."""
         return {number: bytes(page) for number, page in sorted(self._pages.items())}
+
+    def write_back(self) -> None:
+        """Write the pages that stand in memory, and give the file its length."""
+        for number, page in self._pages.items():
+            disk.write(self._fd, page, number * PAGE)
+        disk.truncate(self._fd, self.size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the position."""

@@ -12,7 +12,6 @@ from compactmask.errors import BusyError
 
 from .. import disk, partial
 from . import journal, log, snapshot
-from .handle import PAGE
 from .lock import NO_LOCKS, WriterLock
 from .pages import Pages, undisturbed
 from .store import Store
@@ -63,8 +62,7 @@ class Sealed:
         except BaseException:
             self.abandon()
             raise
-        self._pages = Pages(self._fd, KEPT_BYTES)
-        self._pages.truncate(0)
+        self._pages = Pages(self._fd, 0, kept_bytes=KEPT_BYTES)
 
     @property
     def commits(self) -> int:
@@ -90,9 +88,7 @@ class Sealed:
         """
         try:
             self._do(lambda: self._complete(store))
-            for number, page in self._pages.changed().items():
-                disk.write(self._fd, page, number * PAGE)
-            disk.truncate(self._fd, self._pages.size)
+            self._pages.write_back()
             disk.sync(self._fd)  # Before the lock is taken: that is for a moment only.
             self._close_file()
             with _no_other_writer(self.path):

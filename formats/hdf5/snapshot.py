@@ -129,7 +129,10 @@ def replaced_log(path: str) -> bytes | None:
     ------
     FileExistsError
         Where the log is that of another file, or no log at all.
+    FormatError
+        Where log or journal is no regular file.
     """
+    journal.read(path)
     file = open_beside(log.path_of(path))
     if file is None:
         return None

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from compactmask.packed import LazyPacked
 
-from ..dataset import Columns, Instance
+from ..source import Columns, Instance
 from . import log, schema, snapshot
 from .column import AnyColumn
 from .contents import Contents
@@ -22,7 +22,7 @@ from .snapshot import Snapshot
 
 
 class Hdf5Source:
-    """A file of this format, open for reading by position; a :class:`~..dataset.Source`.
+    """A file of this format, open for reading by position; a :class:`~..source.Source`.
 
     No HDF5 handle stays open: the structure is parsed once, and from then on bytes are read.
     Images that were deleted are not counted.

@@ -19,15 +19,6 @@ CHUNKED_OVERHEAD = 112
 """What a dataset of one compressed chunk takes in its header beyond one that holds its bytes."""
 
 
-def creation_plan() -> Any:
-    """Give what a file of the format is created with: space that was freed is not used again."""
-    plan = h5p.create(h5p.FILE_CREATE)
-    plan.set_obj_track_times(False)
-    plan.set_attr_phase_change(16, 0)  # All of the root's attributes fit its header.
-    plan.set_file_space_strategy(h5f.FSPACE_STRATEGY_NONE, False, 1)
-    return plan
-
-
 def create(pages: Pages, writer: str, compression: str | None, replaces: bytes | None) -> Tree:
     """Create a file without a dataset.
 
@@ -42,7 +33,7 @@ def create(pages: Pages, writer: str, compression: str | None, replaces: bytes |
     replaces : bytes, optional
         The uuid of a file whose place it takes, and whose log may be removed then.
     """
-    file = h5f.create(b"pages", h5f.ACC_EXCL, creation_plan(), access_plan(pages))
+    file = h5f.create(b"pages", h5f.ACC_EXCL, _creation_plan(), access_plan(pages))
     attributes = {
         "format": schema.FORMAT,
         "format_version": ".".join(map(str, schema.FORMAT_VERSION)),
@@ -237,6 +228,15 @@ class Tree:
                 plan.set_obj_track_times(False)
                 group = h5g.create(group, link, _utf8_link(), plan)
         return group
+
+
+def _creation_plan() -> Any:
+    """Give what a file of the format is created with: space that was freed is not used again."""
+    plan = h5p.create(h5p.FILE_CREATE)
+    plan.set_obj_track_times(False)
+    plan.set_attr_phase_change(16, 0)  # All of the root's attributes fit its header.
+    plan.set_file_space_strategy(h5f.FSPACE_STRATEGY_NONE, False, 1)
+    return plan
 
 
 def _can_grow(dataset: Any, stream: Stream) -> bool:

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
 
 from compactmask.errors import CompactMaskError, FormatError
 
@@ -19,6 +19,7 @@ from .contents import Contents
 from .journaled import LogLostError
 from .rows import checked_text, make_rows
 from .store import FittedRows, Store
+from .target import Target
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -32,30 +33,6 @@ class Appended(NamedTuple):
     fitted: FittedRows
     id: int
     file_name: str | None
-
-
-class Target(Protocol):
-    """Where a writer leaves its rows."""
-
-    @property
-    def path(self) -> str:
-        """The file."""
-
-    @property
-    def commits(self) -> int:
-        """Changes whenever a commit has succeeded."""
-
-    def commit(self, store: Store) -> None:
-        """Commit what the store was given."""
-
-    def fold_when_due(self, store: Store) -> None:
-        """Move rows from memory into the file where there are enough."""
-
-    def close(self, store: Store) -> None:
-        """Complete the file, and let go of it."""
-
-    def abandon(self) -> None:
-        """Let go of the file as it is."""
 
 
 class Writer:
@@ -93,7 +70,6 @@ class Writer:
         self._commit_every = commit_every
         self._on_duplicate = on_duplicate
         self._pending = 0
-        self._next_id = 0
         self._closed = False
         self._one_at_a_time = threading.RLock()
         self._pid = os.getpid()
@@ -338,7 +314,8 @@ class Writer:
         if same and policy == "skip":
             return
         if number is None:
-            number = self._id_of(same[0]) if same else self._free_id()
+            free = self._catalog.free_id
+            number = self._id_of(same[0]) if same else free(self._store.images.rows)
         self._about.check_changes()
         if not isinstance(columns, Mapping):
             raise TypeError(f"{where}: columns: {type(columns).__name__}, a mapping expected")
@@ -350,9 +327,7 @@ class Writer:
             columns=columns,
             where=where,
         )
-        fitted = self._store.fit(rows, where)
-
-        self._change(Appended(fitted, number, file_name), same)
+        self._change(Appended(self._store.fit(rows, where), number, file_name), same)
 
     def _change(self, new: Appended | None, deleted: list[int]) -> None:
         """Change the store and commit when it is time; after an error it is as it was."""
@@ -403,8 +378,7 @@ class Writer:
         self, number: int | None, file_name: str | None, policy: OnDuplicate, where: str
     ) -> list[int]:
         """Give the images that have this id or name, or refuse where there are any."""
-        by_name = None if file_name is None else self._catalog.find_name(file_name)
-        by_id = None if number is None else self._catalog.find_id(number)
+        by_name, by_id = self._catalog.find_name(file_name), self._catalog.find_id(number)
         if policy == "raise" and by_name is not None:
             raise FormatError(f"{where}: the file has an image of that name")
         if policy == "raise" and by_id is not None:
@@ -417,17 +391,10 @@ class Writer:
         if file_name is not None:
             checked_text(file_name, self.path, "file_name")
         number = None if id is None else _checked_id(id, f"{self.path}: id")
-        by_name = None if file_name is None else self._catalog.find_name(file_name)
-        by_id = None if number is None else self._catalog.find_id(number)
+        by_name, by_id = self._catalog.find_name(file_name), self._catalog.find_id(number)
         if file_name is None:
             return by_id
         return by_name if number is None or by_name == by_id else None
-
-    def _free_id(self) -> int:
-        self._next_id = max(self._next_id, self._store.images.rows)
-        while self._catalog.find_id(self._next_id) is not None:
-            self._next_id += 1
-        return self._next_id
 
     def _id_of(self, image: int) -> int:
         """Give the id of an image, from memory or from the file."""
