@@ -1,0 +1,5 @@
+from typing_extensions import Buffer
+
+KINDS: dict[str, int]
+
+def value_at(text: Buffer, start: int) -> tuple[int, int, bool]: ...

@@ -1,0 +1,184 @@
+"""Walking over JSON text without parsing it (RFC 8259, with the NaN and Infinity of Python's json).
+
+Strings, numbers and literals are told apart and numbers are held to the grammar. Of arrays and
+objects only the end is looked for: brackets are counted, strings are passed over.
+"""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memchr, strlen
+
+KINDS = {
+    "null": NULL_VALUE,
+    "boolean": BOOLEAN,
+    "integer": INTEGER,
+    "float": FLOAT,
+    "text": TEXT,
+    "array": ARRAY,
+    "object": OBJECT,
+}
+
+
+def value_at(const uint8_t[::1] text, Py_ssize_t start):
+    """Find the end of a value.
+
+    Parameters
+    ----------
+    text : bytes-like
+        A piece of a document.
+    start : int
+        Where the value begins.
+
+    Returns
+    -------
+    stop : int
+        The position after it; of the first wrong byte where it is bad.
+    kind : int
+        Which of KINDS; 0 where the piece ends before it does.
+    is_bad : bool
+        Whether it is no value.
+    """
+    cdef:
+        const uint8_t* base = &text[0] if text.shape[0] else NULL
+        Step step
+    if not 0 <= start < text.shape[0]:
+        return start, 0, False
+    with nogil:
+        step = after_value(base + start, base + text.shape[0])
+    return step.stop - base, <int>step.kind, step.is_bad
+
+
+cdef const uint8_t* after_spaces(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Pass over white space."""
+    while p < end and (p[0] == b" " or p[0] == b"\n" or p[0] == b"\r" or p[0] == b"\t"):
+        p += 1
+    return p
+
+
+cdef const uint8_t* after_string(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Pass over the rest of a string and its quote; NULL where the text ends before."""
+    cdef:
+        const uint8_t* quote
+        const uint8_t* slash
+    while True:
+        quote = <const uint8_t*>memchr(p, b'"', end - p)
+        if quote == NULL:
+            return NULL
+        while p <= quote:
+            slash = <const uint8_t*>memchr(p, b"\\", quote - p)
+            if slash == NULL:
+                return quote + 1
+            p = slash + 2   # quote + 1 where the quote is the escaped character
+
+
+cdef Step after_value(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Pass over the value that begins at `p`, where `p < end`."""
+    cdef Step step
+    step.is_bad = False
+    step.kind = ABSENT
+    if p[0] == b'"':
+        step.stop = after_string(p + 1, end)
+        if step.stop == NULL:
+            step.stop = end
+        else:
+            step.kind = TEXT
+    elif p[0] == b"[" or p[0] == b"{":
+        step.stop = after_brackets(p, end)
+        if step.stop == NULL:
+            step.stop = end
+        else:
+            step.kind = ARRAY if p[0] == b"[" else OBJECT
+    elif p[0] == b"n":
+        step = after_word(p, end, b"null", NULL_VALUE)
+    elif p[0] == b"t":
+        step = after_word(p, end, b"true", BOOLEAN)
+    elif p[0] == b"f":
+        step = after_word(p, end, b"false", BOOLEAN)
+    elif p[0] == b"N":
+        step = after_word(p, end, b"NaN", FLOAT)
+    elif p[0] == b"I":
+        step = after_word(p, end, b"Infinity", FLOAT)
+    elif p[0] == b"-" and p + 1 < end and p[1] == b"I":
+        step = after_word(p, end, b"-Infinity", FLOAT)
+    else:
+        step = after_number(p, end)
+    return step
+
+
+cdef Step after_word(
+    const uint8_t* p, const uint8_t* end, const char* word, Kind kind
+) noexcept nogil:
+    cdef:
+        Step step
+        Py_ssize_t i, n = strlen(word)
+    step.is_bad = False
+    step.kind = ABSENT
+    for i in range(n):
+        step.stop = p + i
+        if step.stop == end:
+            return step
+        if step.stop[0] != <uint8_t>word[i]:
+            step.is_bad = True
+            return step
+    step.stop = p + n
+    step.kind = kind
+    return step
+
+
+cdef Step after_number(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Pass over a number; one at the very end of the text may go on."""
+    cdef:
+        Step step
+        Kind kind = INTEGER
+        const uint8_t* digits
+    step.kind = ABSENT
+    step.is_bad = False
+    if p[0] == b"-":
+        p += 1
+    digits = p
+    p = after_digits(p, end)
+    step.is_bad = p < end and (p == digits or (digits[0] == b"0" and p - digits > 1))
+    if p < end and p[0] == b"." and not step.is_bad:
+        kind = FLOAT
+        digits = p + 1
+        p = after_digits(digits, end)
+        step.is_bad = p < end and p == digits
+    if p < end and (p[0] == b"e" or p[0] == b"E") and not step.is_bad:
+        kind = FLOAT
+        digits = p + 1
+        if digits < end and (digits[0] == b"+" or digits[0] == b"-"):
+            digits += 1
+        p = after_digits(digits, end)
+        step.is_bad = p < end and p == digits
+    step.stop = p
+    if p < end and not step.is_bad:
+        step.kind = kind
+    return step
+
+
+cdef inline const uint8_t* after_digits(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    while p < end and b"0" <= p[0] <= b"9":
+        p += 1
+    return p
+
+
+cdef const uint8_t* after_brackets(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Pass over an array or object; NULL where the text ends before."""
+    cdef Py_ssize_t depth = 0
+    while p < end:
+        # Between these five characters are digits, most of the time.
+        if p[0] < b'"' or (b'"' < p[0] < b"[") or b"]" < p[0] < b"{":
+            p += 1
+            continue
+        if p[0] == b'"':
+            p = after_string(p + 1, end)
+            if p == NULL:
+                return NULL
+            continue
+        if p[0] == b"[" or p[0] == b"{":
+            depth += 1
+        elif p[0] == b"]" or p[0] == b"}":
+            depth -= 1
+            if depth == 0:
+                return p + 1
+        p += 1
+    return NULL
