@@ -12,8 +12,9 @@ from h5py import h5f
 from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
 
 from .. import disk, partial
+from ..positional import pread
 from . import journal, superblock, tree
-from .handle import PAGE, is_at, pread
+from .handle import PAGE, is_at
 from .journal import Journal
 from .pages import Pages, access_plan, undisturbed
 from .stream import Stream

@@ -5,35 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
-import sys
-import threading
 from collections.abc import Mapping
 from typing import BinaryIO, Final
 
-from compactmask.errors import CorruptFileError, FormatError
+from compactmask.errors import CorruptFileError
+
+from ..positional import open_to_read, pread
 
 PAGE = 4096
 """Bytes of a page of the journal."""
-
-
-def open_to_read(path: str) -> int:
-    """Open a regular file.
-
-    Raises
-    ------
-    OSError
-        Where it cannot be opened.
-    FormatError
-        Where it is something else, such as a pipe.
-    """
-    # Without O_NONBLOCK, opening a pipe would wait for its other end.
-    flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    fd = os.open(path, os.O_RDONLY | flags)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FormatError(f"{path}: not a regular file, which cannot be read by position")
-    return fd
 
 
 def open_beside(path: str) -> BinaryIO | None:
@@ -128,15 +108,3 @@ class Handle:
     def is_still_at_path(self) -> bool:
         """Tell whether the path still leads to this very file."""
         return is_at(self.fd, self.path)
-
-
-if sys.platform != "win32":
-    pread = os.pread
-else:  # Where processes do not fork either.
-    _position = threading.Lock()
-
-    def pread(fd: int, size: int, offset: int, /) -> bytes:
-        """Read at most ``size`` bytes from ``offset``."""
-        with _position:
-            os.lseek(fd, offset, os.SEEK_SET)
-            return os.read(fd, size)

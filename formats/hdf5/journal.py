@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import disk
+from ..positional import pread
 from . import superblock
-from .handle import PAGE, open_beside, pread
+from .handle import PAGE, open_beside
 
 MAGIC = b"CMKJRNL1"
 HEADER = struct.Struct("<8s16sQQI")

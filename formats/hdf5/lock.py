@@ -11,7 +11,8 @@ from typing import Final
 from compactmask.errors import BusyError
 
 from .. import disk
-from .handle import is_at, pread
+from ..positional import pread
+from .handle import is_at
 
 try:
     import fcntl

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from h5py import h5f, h5fd, h5p
 
 from .. import disk
-from .handle import PAGE, lay_over, pread
+from ..positional import pread
+from .handle import PAGE, lay_over
 
 Result = TypeVar("Result")
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from compactmask.errors import BusyError, FormatError
 
+from ..positional import pread
 from . import journal, log, replay, superblock
 from .contents import Contents
-from .handle import Handle, open_beside, pread
+from .handle import Handle, open_beside
 from .layout import Layout, read_layout
 from .replay import Replay
 
