@@ -1,0 +1,181 @@
+"""What a response may be handed over as, made plain: text, objects of a client, tensors."""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask.errors import FormatError
+
+Array = npt.NDArray[Any]
+Fields = Mapping[str, Any]
+
+LONGEST_NAME = 1024
+"""Characters of a class name; the column of names is as wide as its longest."""
+LARGEST = float(np.finfo(np.float32).max)
+ZIP = b"PK\x03\x04"
+
+_PRINTER = reprlib.Repr()
+_PRINTER.maxlevel, _PRINTER.maxstring, _PRINTER.maxother, _PRINTER.maxlong = 2, 60, 60, 40
+
+
+def loaded(response: Any) -> Any:
+    """Parse JSON text or bytes; anything else is given back as it is."""
+    if not isinstance(response, str | bytes | bytearray | memoryview):
+        return response
+    text = response if isinstance(response, str) else bytes(response)
+    if text[:4] == ZIP:
+        raise FormatError(
+            "the response is a zip file, as a request of format 'binary' gives it: ask for 'rle'"
+        )
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise FormatError(f"the response is bytes that are no text: {error}") from None
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            f"the response is text that is not JSON: {error.msg} at line {error.lineno}, "
+            f"column {error.colno}: {short(text)}"
+        ) from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise FormatError(f"the response is not JSON that can be read: {error}") from None
+
+
+def fields(value: Any, names: Sequence[str], where: str) -> Fields:
+    """Give the named values of a dict, or of an object of a client.
+
+    Parameters
+    ----------
+    value : object
+        A mapping, a model with `model_dump` or `dict`, or whatever has the names as attributes.
+    names : sequence of str
+        What is looked for in an object.
+    where : str
+        Begins error messages.
+    """
+    for method in ("model_dump", "dict"):
+        if not isinstance(value, Mapping) and callable(getattr(value, method, None)):
+            value = getattr(value, method)()
+    if isinstance(value, Mapping):
+        return value
+    found = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    if not found:
+        raise FormatError(f"{where} is {short(value)}, expected an object with {listed(names)}")
+    return found
+
+
+def needed(value: Fields, name: str, where: str) -> Any:
+    """Give a value that must be there; `where` ends with a point, or is empty."""
+    if name not in value:
+        raise FormatError(f"{where}{name} is missing, found {listed(value)}")
+    return value[name]
+
+
+def items(value: Any, where: str) -> Sequence[Any]:
+    """Give a value that must be a list."""
+    if isinstance(value, list | tuple):
+        return value
+    raise FormatError(f"{where} is {short(value)}, expected a list")
+
+
+def array(value: Any, where: str) -> Array:
+    """Make an array of numbers out of one, of a tensor on any device, or of lists of these."""
+    if isinstance(value, list | tuple):
+        value = [_unwrapped(item) for item in value]
+    try:
+        found = np.asarray(_unwrapped(value))
+    except (ValueError, TypeError, OverflowError):
+        raise FormatError(f"{where} is nested unevenly, expected an array") from None
+    if found.dtype.kind not in "biuf":
+        raise FormatError(f"{where} is {short(value)}, expected an array of numbers")
+    return found
+
+
+def _unwrapped(value: Any) -> Any:
+    """Take the array out of a tensor; torch itself is never imported for it."""
+    for method in ("detach", "cpu"):
+        if callable(getattr(value, method, None)):
+            value = getattr(value, method)()
+    if isinstance(value, np.ndarray) or not callable(getattr(value, "numpy", None)):
+        return value
+    try:
+        return value.numpy()
+    except TypeError:  # numpy has no bfloat16
+        return value.float().numpy()
+
+
+def column(value: Any, n: int, kinds: str, where: str) -> Array:
+    """Give a number for each of n masks."""
+    found = array(value, where)
+    if found.shape != (n,):
+        raise FormatError(f"{where} has shape {found.shape}, expected ({n},)")
+    if n and found.dtype.kind not in kinds:
+        raise FormatError(f"{where} has dtype {found.dtype}, expected {_KINDS[kinds]}")
+    return found
+
+
+FLOATS = "fiu"
+INTEGERS = "iu"
+_KINDS = {FLOATS: "numbers", INTEGERS: "integers"}
+
+
+def integer(value: Any, where: str) -> int:
+    """Read a 64-bit integer."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise FormatError(f"{where} is {short(value)}, expected an integer")
+    whole = int(value)
+    if not -(1 << 63) <= whole < 1 << 63:
+        raise FormatError(f"{where} is {short(whole)}, expected an integer of 64 bits")
+    return whole
+
+
+def number(value: Any, where: str) -> float:
+    """Read a number that float32 can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise FormatError(f"{where} is {short(value)}, expected a number")
+    if isinstance(value, np.integer | np.floating):
+        value = value.item()
+    if not abs(value) <= LARGEST:
+        raise FormatError(f"{where} is {short(value)}, expected a finite number")
+    return float(value)
+
+
+def name(value: Any, where: str) -> str:
+    """Read a class name; null is none."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise FormatError(f"{where} is {short(value)}, expected text")
+    if len(value) > LONGEST_NAME:
+        raise FormatError(
+            f"{where} has {len(value):,} characters, at most {LONGEST_NAME:,} expected"
+        )
+    return value
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value is null or has no items."""
+    return value is None or (hasattr(value, "__len__") and len(value) == 0)
+
+
+def listed(names: Any) -> str:
+    """List some names for a message."""
+    shown = [short(one) for one in list(names)[:8]]
+    if len(names) > len(shown):
+        shown.append("...")
+    return ", ".join(shown) if shown else "nothing"
+
+
+def short(value: Any) -> str:
+    """Show a value in a message, cut where it is long or deep."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return _PRINTER.repr(value)

@@ -1,0 +1,234 @@
+"""What is not a response is refused in words: what it resembles, what is missing, where."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import sam3_responses as made
+from fresh import peak_growth
+
+from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError, ShapeMismatchError
+from compactmask.formats import sam3
+
+
+def changed(response, *path, **change):
+    """Copy a response and set, or without a value delete, what is at a path."""
+    result = copy.deepcopy(response)
+    target = result
+    for key in path[:-1]:
+        target = target[key]
+    if "to" in change:
+        target[path[-1]] = change["to"]
+    else:
+        del target[path[-1]]
+    return result
+
+
+CONCEPT = made.concept(made.polygon_predictions())
+RLES = made.concept(made.rle_predictions())
+FIRST = ("prompt_results", 0, "predictions", 0)
+AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ({}, "the response has nothing, expected predictions of SAM 3"),
+        ({"a": 1, "b": 2}, "the response has 'a', 'b', expected predictions"),
+        ({"message": "Unauthorized"}, "an error of the server: 'Unauthorized'"),
+        ({"detail": [{"loc": ["prompts"]}]}, "an error of the server: "),
+        (17, "the response is 17, expected an object with 'prompt_results'"),
+        (None, "the response is None, expected an object"),
+        ([1, 2], "the response is a list of 1, expected predictions"),
+        ("images/a.jpg", "text that is not JSON: Expecting value at line 1, column 1: 'images/a"),
+        ("", "text that is not JSON"),
+        (b"\xff\xfe\xff", "bytes that are no text"),
+        (b"PK\x03\x04....", "a zip file, as a request of format 'binary' gives it: ask for 'rle'"),
+        ("9" * 5000, "is not JSON that can be read: "),
+        ("[" * 100_000, "nested too deeply"),
+        ({"images": [], "annotations": []}, "a COCO dataset: save it as .json, use compactmask"),
+        ([{"image_id": 1, "segmentation": {}}], "a list of COCO results: save it as .json"),
+        (
+            changed(CONCEPT, "prompt_results", 0, "predictions"),
+            r"a concept segmentation: prompt_results\[0\].predictions is missing, found 'prompt_i",
+        ),
+        (changed(CONCEPT, "prompt_results", to=5), "prompt_results' is 5, expected a list"),
+        (
+            changed(CONCEPT, *FIRST, "masks"),
+            f"{AT_FIRST} has no mask: expected one of 'masks', 'rle",
+        ),
+        (changed(CONCEPT, *FIRST, to=[]), rf"{AT_FIRST} is \[\], expected an object with 'masks'"),
+        (changed(RLES, *FIRST, "masks", "size"), "its mask has .'counts'., expected 'size' and 'c"),
+        (
+            changed(RLES, *FIRST, "masks", "size", to=[5]),
+            r"size is \[5\], expected \[height, width",
+        ),
+        (changed(RLES, *FIRST, "masks", "size", to=None), "size is None, expected"),
+        (changed(CONCEPT, *FIRST, "masks", to="PPT0"), f"{AT_FIRST}.masks is 'PPT0', expected pol"),
+        (
+            changed(CONCEPT, *FIRST, "masks", to=[[1, 1, 5, 1, 5, 5]]),
+            rf"{AT_FIRST}: polygon 0 begins with 1, expected points \[x, y\]",
+        ),
+        (changed(CONCEPT, *FIRST, "masks", to=[7]), f"{AT_FIRST}: polygon 0 is 7, expected points"),
+        (changed(CONCEPT, *FIRST, "confidence", to=None), "confidence is None, expected a number"),
+        (changed(CONCEPT, *FIRST, "confidence", to=1e300), "confidence is 1e.300, expected a fin"),
+        (
+            changed(CONCEPT, *FIRST, "confidence", to=float("nan")),
+            "confidence is nan, expected a f",
+        ),
+        (
+            changed(CONCEPT, "prompt_results", 1, "prompt_index", to="a"),
+            r"prompt_results\[1\].prompt_index is 'a', expected an integer",
+        ),
+        (
+            changed(CONCEPT, "prompt_results", 1, "prompt_index", to=1 << 63),
+            "prompt_index is 9223372036854775808, expected an integer of 64 bits",
+        ),
+        (
+            changed(CONCEPT, "prompt_results", 1, "echo", "text", to="a" * 2000),
+            r"prompt_results\[1\].echo.text has 2,000 characters, at most 1,024 expected",
+        ),
+        ({"predictions": 5}, "workflow: predictions is 5, expected a list"),
+        (
+            {"image": {"width": 5, "height": 5}},
+            "resembles a visual segmentation or the response of a workflow, but 'predictions' is m",
+        ),
+        (
+            {"image": made.workflow()["image"], "predictions": [{"points": [{"x": 1}]}]},
+            r"predictions\[0\].points\[0\].y is missing, found 'x'",
+        ),
+        (
+            changed(made.state(), "masks"),
+            "resembles a state of the image processor, but 'masks' is m",
+        ),
+        (changed(made.state(), "scores"), "a state of the image processor: scores is missing"),
+        (
+            changed(made.agent(), "pred_masks"),
+            "resembles a result of the agent, but 'pred_masks' i",
+        ),
+        (
+            changed(made.agent(), "orig_img_h"),
+            "a result of the agent: orig_img_h is missing, found",
+        ),
+        (changed(made.agent(), "pred_scores"), "a result of the agent: pred_scores is missing"),
+        (
+            changed(made.postprocessed(dense=True), "masks"),
+            "a post-processed image: masks is missi",
+        ),
+        (
+            changed(made.postprocessed(dense=False), "labels"),
+            "post-processed image: labels is miss",
+        ),
+        (
+            changed(made.video_frame(), "out_probs"),
+            "frame of the video predictor: out_probs is mis",
+        ),
+        (
+            changed(made.video_frame(), "out_binary_masks"),
+            "video predictor: out_binary_masks is mi",
+        ),
+        (changed(made.masklets(), 1, "video_id"), r"a list of masklets: \[1\].video_id is missing"),
+        (changed(made.masklets(), 1, "segmentations"), r"\[1\].segmentations is missing"),
+    ],
+)
+def test_what_cannot_be_understood_says_what_is_missing(response, message):
+    with pytest.raises(FormatError, match=message):
+        sam3.parse(response, made.WH)
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "message"),
+    [
+        (
+            changed(RLES, *FIRST, "masks", "size", to=[5, 4]),
+            ShapeMismatchError,
+            rf"{AT_FIRST}: size is \(5, 4\), expected \(12, 16\)",
+        ),
+        (
+            changed(RLES, *FIRST, "masks", "counts", to="1"),
+            InvalidMaskError,
+            f"{AT_FIRST}: runs cover 1 pixels, image .12, 16. has 192",
+        ),
+        (
+            changed(
+                CONCEPT, "prompt_results", 1, "predictions", 0, "masks", to=[[[1, 1]], [["a", 2]]]
+            ),
+            InvalidMaskError,
+            r"prompt_results\[1\].predictions\[0\]: part 1 has dtype",
+        ),
+        (
+            changed(CONCEPT, *FIRST, "masks", to=[[[1, 1, 1], [2, 2, 2]]]),
+            InvalidMaskError,
+            rf"{AT_FIRST}: part 0 has shape \(2, 3\)",
+        ),
+        (
+            changed(CONCEPT, *FIRST, "masks", to=[[[1, float("nan")]]]),
+            InvalidMaskError,
+            rf"{AT_FIRST}: part 0: y of point 0 is nan",
+        ),
+    ],
+)
+def test_a_mask_that_is_not_valid_says_where(response, error, message):
+    with pytest.raises(error, match=f"^a concept segmentation: {message}"):
+        sam3.parse(response, made.WH)
+
+
+def test_polygons_without_the_size_of_their_image_are_refused():
+    with pytest.raises(FormatError, match=rf"{AT_FIRST} has polygons, .* give resolution_wh="):
+        sam3.parse(CONCEPT)
+
+
+@pytest.mark.parametrize("value", [5, (5,), (5, 4, 3), ("5", "4"), (5.0, 4.0)])
+def test_a_resolution_is_two_integers(value):
+    with pytest.raises(TypeError, match=r"resolution_wh is .*, expected two integers"):
+        sam3.parse(CONCEPT, value)
+
+
+@pytest.mark.parametrize("value", [(0, 4), (5, -1), (1 << 21, 5)])
+def test_a_resolution_is_one_that_an_image_has(value):
+    with pytest.raises(InvalidMaskError, match=r"image"):
+        sam3.parse(CONCEPT, value)
+
+
+@pytest.mark.parametrize("depth", [3, 500, 100_000])
+@pytest.mark.parametrize("place", [(), (*FIRST, "masks"), (*FIRST, "confidence"), ("time",)])
+def test_lists_may_be_nested_however_deep(depth, place):
+    nested = 1
+    for _ in range(depth):
+        nested = [nested]
+    response = changed(CONCEPT, *place, to=nested) if place else nested
+    if place == ("time",):
+        assert len(sam3.parse(response, made.WH)) == 4
+    else:
+        with pytest.raises(CompactMaskError):
+            sam3.parse(response, made.WH)
+
+
+def test_memory_does_not_grow_with_the_image():
+    """A stack of the frames would take 8 GB."""
+    grown = peak_growth(
+        """
+from compactmask.formats import sam3
+import sam3_responses as made
+side = 20_000
+def response(scale):
+    masks = [[[scale * x, scale * y] for x, y in [(1, 1), (5, 1), (3, 5)]]]
+    rle = {"size": [side, side], "counts": [side, scale, side * (side - 1) - scale]}
+    return made.visual([{"masks": masks}, {"masks": rle}] * 10)
+sam3.parse(response(3), (side, side))
+""",
+        "found = sam3.parse(response(3000), (side, side)); assert found.mask.area.min() >= 3000",
+    )
+    assert grown < 64 << 20
+
+
+def test_a_long_list_in_a_message_is_cut():
+    with pytest.raises(FormatError) as caught:
+        sam3.parse(json.loads(json.dumps({"predictions": [list(range(100_000))]})))
+    assert len(str(caught.value)) < 400
+
+
+def test_an_array_as_a_mask_is_refused():
+    with pytest.raises(FormatError, match=r"predictions\[0\].masks is array.*, expected polygons"):
+        sam3.parse(made.visual([{"masks": np.ones((3, 4), bool)}]))
