@@ -1,5 +1,32 @@
-"""COCO JSON: datasets and lists of results, as ``formats/COCO.md`` describes them."""
+"""COCO JSON: datasets and lists of results, as ``formats/COCO.md`` describes them.
 
-from .reader import open
+Names are resolved when they are first used (PEP 562).
+"""
 
-__all__ = ["open"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .creation import Mode, create, create_sealed
+    from .reader import open
+    from .writer import Writer
+    from .writing import write
+
+__all__ = ["Mode", "Writer", "create", "create_sealed", "open", "write"]
+
+_HOMES = {
+    "Mode": ".creation",
+    "Writer": ".writer",
+    "create": ".creation",
+    "create_sealed": ".creation",
+    "open": ".reader",
+    "write": ".writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

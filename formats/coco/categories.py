@@ -1,0 +1,158 @@
+"""Category ids of classes, and the objects that a document lists for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from compactmask.errors import FormatError
+
+NO_CLASS = "object"
+"""The name of the category of instances that have none."""
+
+Pair = tuple[int | None, int | None]
+"""A class, or None for none, and the category id that the source has for it, if it has one."""
+
+
+class Category(NamedTuple):
+    """A category that annotations have."""
+
+    class_id: int | None
+    """The class that it stands for; None for instances without a class."""
+    id: int
+    """Its id."""
+    name: str
+    """Its name, where the dataset lists none."""
+
+
+class Categories:
+    """The category of each class, decided when the class is first met.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names.
+    metadata : mapping
+        What the dataset says about itself, maybe its ``categories``.
+    """
+
+    def __init__(self, classes: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        self.classes = classes
+        self.metadata = metadata
+        self._by_id: dict[int, Category] = {}
+        self._by_class: dict[int | None, Category] = {}
+
+    def find(
+        self, pairs: Iterable[Pair], names: Mapping[int, str], where: str
+    ) -> dict[Pair, Category]:
+        """Decide the categories of classes; they are not kept before :meth:`keep`.
+
+        Parameters
+        ----------
+        pairs : iterable of Pair
+            The classes, and what the source has.
+        names : mapping of int to str
+            Names for classes that the dataset does not list.
+        where : str
+            Begins every error message.
+
+        Raises
+        ------
+        FormatError
+            Where a class has two ids or an id two classes, or some instances have a class and
+            some have none.
+        """
+        found = {pair: self._category(*pair, names, where) for pair in set(pairs)}
+        by_id, by_class = dict(self._by_id), dict(self._by_class)
+        for category in found.values():
+            class_id, number, _ = category
+            other = by_id.setdefault(number, category).class_id
+            if other != class_id:
+                raise FormatError(
+                    f"{where}: category_id {number} is that of class {other} and of class "
+                    f"{class_id}, expected one for each"
+                )
+            if (
+                class_id is not None
+                and (same := by_class.setdefault(class_id, category).id) != number
+            ):
+                raise FormatError(
+                    f"{where}: class {class_id} has category_id {same} and {number}, expected one"
+                )
+        if len({category.class_id is None for category in by_id.values()}) > 1:
+            raise FormatError(
+                f"{where}: some instances of the dataset have a class_id and some have none, and "
+                "each annotation needs a category"
+            )
+        return found
+
+    def new(self, categories: Iterable[Category]) -> list[Category]:
+        """Give those that are not kept yet, each once."""
+        return [category for category in set(categories) if category.id not in self._by_id]
+
+    def keep(self, categories: Iterable[Category]) -> None:
+        """Keep categories."""
+        for category in self.new(categories):
+            self._by_id[category.id] = category
+            self._by_class.setdefault(category.class_id, category)
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Give the list of categories: the dataset's own where it fits, else ids and names."""
+        listed = self._listed()
+        ids = {item["id"] for item in listed}
+        if (
+            (listed or not self.classes)
+            and self._by_id.keys() <= ids
+            and all(
+                class_id is None or listed[class_id]["id"] == category.id
+                for class_id, category in self._by_class.items()
+            )
+        ):
+            return [dict(item) for item in listed]
+        taken = set(self._by_id)
+        objects = []
+        for class_id, name in enumerate(self.classes):
+            category = self._by_class.get(class_id)
+            number = class_id + 1 if category is None else category.id
+            while category is None and number in taken:
+                number += 1
+            taken.add(number)
+            objects.append({"id": number, "name": name})
+        further = [
+            category
+            for category in self._by_id.values()
+            if category.class_id is None or category.class_id >= len(self.classes)
+        ]
+        further.sort(key=lambda category: (category.class_id or 0, category.id))
+        return objects + [{"id": category.id, "name": category.name} for category in further]
+
+    def _category(
+        self, class_id: int | None, stated: int | None, names: Mapping[int, str], where: str
+    ) -> Category:
+        if class_id is None:
+            name = NO_CLASS if stated is None else str(stated)
+            return Category(None, 1 if stated is None else stated, name)
+        if class_id < 0:
+            raise FormatError(f"{where}: class_id {class_id}, expected 0 at least")
+        known = self._by_class.get(class_id)
+        if known is not None and stated in (None, known.id):
+            return known
+        number = stated
+        if number is None:
+            listed = self._listed()
+            number = listed[class_id]["id"] if class_id < len(listed) else class_id + 1
+        return Category(class_id, number, names.get(class_id) or str(number))
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """Give the categories that the metadata has, where they are those of the classes."""
+        listed = self.metadata.get("categories")
+        if not isinstance(listed, list) or len(listed) != len(self.classes):
+            return []
+        if not all(isinstance(item, dict) and type(item.get("id")) is int for item in listed):
+            return []
+        names = [item.get("name") for item in listed]
+        texts = [
+            str(item["id"] if name is None else name)
+            for name, item in zip(names, listed, strict=True)
+        ]
+        return listed if texts == list(self.classes) else []

@@ -1,0 +1,254 @@
+"""One image and its detections as the lines that a document will hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
+
+from ..sink import Loss
+from . import lines
+from .categories import Categories, Category, Pair
+from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of
+
+if TYPE_CHECKING:
+    from compactmask.mask import CompactMask
+
+Style = Literal["dataset", "results"]
+
+
+class Image(NamedTuple):
+    """An image to write."""
+
+    id: int
+    file_name: str | None
+    image_shape: tuple[int, int] | None
+    """``(H, W)``; None where only its masks may tell it."""
+    columns: Mapping[str, Any]
+    """Further values by name."""
+
+
+class Composed(NamedTuple):
+    """An image that was written as lines."""
+
+    entry: str
+    """Its entry of ``images``."""
+    lines: list[bytes]
+    """Of each annotation its id, "" for none, a tab, and its other members."""
+    ids: list[int | None]
+    """The annotations' ids."""
+    categories: list[Category]
+    """Those of its classes."""
+    loss: Loss
+    """What could not be held."""
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Writes images as lines."""
+
+    style: Style
+    polygons: bool
+    allow_lossy: bool
+
+    def compose(
+        self, detections: Any, image: Image, categories: Categories, where: str
+    ) -> Composed:
+        """Check an image and its detections, and write them.
+
+        Parameters
+        ----------
+        detections : sv.Detections
+            What was found.
+        image : Image
+            Where.
+        categories : Categories
+            Those of the images before; they are not changed.
+        where : str
+            Begins every error message.
+        """
+        mask = _checked_mask(detections, where)
+        instances = Instances(vars(detections), None if mask is None else mask._packed)
+        _check_lengths(instances, where)
+        shape = _image_shape(image.image_shape, mask, where)
+        lost = set(instances.further()[1])
+        if detections.metadata:
+            lost.add("metadata")
+        rows = range(len(instances))
+        found = _find_categories(instances, categories, where)
+        entries = instances.entries(rows, image.id, [category.id for category in found])
+        loss = self._draw(mask, entries, instances, where)
+        ids: list[int | None] = [None] * len(rows)
+        stated = instances.known("annotation_id")
+        if stated is not None:
+            ids = [None if number == -1 else number for number in stated.tolist()]
+        if self.style == "dataset":
+            _complete(entries, instances)
+        else:
+            self._complete_results(entries, instances, ids, where)
+            lost |= _unheld_of_image(image, shape, instances)
+        instances.add_further(entries, rows)
+        texts = instances.json_texts(rows)
+        written = []
+        for row, entry in enumerate(entries):
+            at = f"{where}: instance {row}"
+            if self.allow_lossy:
+                entry, bad = lines.without_bad(entry)
+                lost |= bad
+            members = lines.members(entry, lines.joined(texts, row), at)
+            number = ids[row] if self.style == "dataset" else None
+            written.append(f"{'' if number is None else number}\t{members}}}\n".encode())
+        own = image_entry(image.id, image.file_name, shape)
+        keys, more = keys_of(image.columns, own.keys() | {"file_name", "height", "width"})
+        lost |= more
+        own |= {key: _plain(image.columns[name]) for name, key in keys.items() if key == name}
+        further = [(key, image.columns[name]) for name, key in keys.items() if key != name]
+        entry_text = "{" + lines.members(own, further, where) + "}"
+        loss = Loss(loss.masks, loss.pixels, frozenset(lost))
+        return Composed(entry_text, written, ids, found, loss)
+
+    def _draw(
+        self, mask: CompactMask | None, entries: Sequence[Entry], instances: Instances, where: str
+    ) -> Loss:
+        """Replace RLEs by polygons, all but those of crowds and of masks without pixels."""
+        if not self.polygons or mask is None:
+            return Loss()
+        from .outline import polygons
+
+        crowds = instances.crowds(range(len(instances)))
+        areas = mask.area
+        chosen = [
+            row
+            for row, entry in enumerate(entries)
+            if "segmentation" in entry and areas[row] and not crowds[row]
+        ]
+        parts, lost = polygons(mask[chosen])
+        for row, own, pixels in zip(chosen, parts, lost.tolist(), strict=True):
+            if pixels and not self.allow_lossy:
+                raise FormatError(
+                    f"{where}: instance {row}: {pixels} pixels of its mask do not come back from "
+                    "polygons: write RLE, or pass allow_lossy=True"
+                )
+            entries[row]["segmentation"] = own
+        return Loss(int(np.count_nonzero(lost)), int(lost.sum()))
+
+    def _complete_results(
+        self, entries: Sequence[Entry], instances: Instances, ids: Sequence[int | None], where: str
+    ) -> None:
+        """Add what results have only where the dataset does; refuse one without a score."""
+        for row, entry in enumerate(entries):
+            if "score" not in entry:
+                raise FormatError(
+                    f"{where}: instance {row} has no confidence, and each result needs a score"
+                )
+        for name in ("area", "iscrowd"):
+            values = instances.known(name)
+            if values is not None:
+                for entry, value in zip(entries, values.tolist(), strict=True):
+                    if value == value:
+                        entry[name] = value
+        for entry, number in zip(entries, ids, strict=True):
+            if number is not None:
+                entry["id"] = number
+
+
+def _complete(entries: Sequence[Entry], instances: Instances) -> None:
+    rows = range(len(entries))
+    for entry, area, crowd in zip(
+        entries, instances.areas(rows), instances.crowds(rows), strict=True
+    ):
+        entry["area"], entry["iscrowd"] = area, crowd
+
+
+def _unheld_of_image(image: Image, shape: tuple[int, int], instances: Instances) -> set[str]:
+    """Name what a list of results says nothing of."""
+    lost = {name.removesuffix(JSON_SUFFIX) for name in image.columns}
+    if image.file_name:
+        lost.add("file_name")
+    if not len(instances):
+        lost.add("id")
+    if all(shape) and not instances.has_mask.any():
+        lost |= {"height", "width"}
+    return lost
+
+
+def _find_categories(instances: Instances, categories: Categories, where: str) -> list[Category]:
+    n = len(instances)
+    classes = [None] * n if instances.class_id is None else np.asarray(instances.class_id).tolist()
+    stated = instances.known("category_id")
+    pairs: list[Pair] = list(
+        zip(classes, [None] * n if stated is None else stated.tolist(), strict=True)
+    )
+    names = instances.data.get("class_name")
+    known: dict[int, str] = {}
+    if names is not None:
+        known = {
+            class_id: str(name)
+            for class_id, name in zip(classes, names, strict=True)
+            if class_id is not None
+        }
+    found = categories.find(pairs, known, where)
+    return [found[pair] for pair in pairs]
+
+
+def _checked_mask(detections: Any, where: str) -> CompactMask | None:
+    import supervision
+
+    from compactmask.mask import CompactMask
+
+    if not isinstance(detections, supervision.Detections):
+        raise TypeError(f"{where}: sv.Detections expected, not {type(detections).__name__}")
+    mask = detections.mask
+    try:
+        if mask is None or isinstance(mask, CompactMask):
+            found = mask
+        elif isinstance(mask, supervision.CompactMask):
+            found = CompactMask.from_supervision(mask)
+        else:
+            found = CompactMask.from_dense(mask)
+    except (CompactMaskError, TypeError) as error:
+        raise type(error)(f"{where}: {error}") from None
+    if found is not None and len(found) != len(detections.xyxy):
+        raise ShapeMismatchError(f"{where}: {len(found)} masks for {len(detections.xyxy)} boxes")
+    return found
+
+
+def _image_shape(
+    given: tuple[int, int] | None, mask: CompactMask | None, where: str
+) -> tuple[int, int]:
+    shape = (0, 0) if mask is None else mask.image_shape
+    if given is None:
+        return shape
+    try:
+        height, width = (int(side) for side in given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where}: image_shape {given!r}, expected two integers (H, W)") from None
+    if (height, width) != tuple(given) or height < 1 or width < 1:
+        raise ShapeMismatchError(f"{where}: image_shape {given!r}, expected sides of 1 at least")
+    if mask is not None and shape != (height, width):
+        raise ShapeMismatchError(f"{where}: image_shape {(height, width)}, its masks have {shape}")
+    return height, width
+
+
+def _check_lengths(instances: Instances, where: str) -> None:
+    """Refuse columns that do not have a value for each instance, and boxes that are not finite."""
+    n = len(instances)
+    if instances.xyxy.shape != (n, 4):
+        raise ShapeMismatchError(f"{where}: xyxy: shape {instances.xyxy.shape}, expected ({n}, 4)")
+    for name, values in {"class_id": instances.class_id, **instances.data}.items():
+        if values is not None and len(values) != n:
+            raise ShapeMismatchError(f"{where}: {name}: {len(values)} values for {n} boxes")
+    finite = np.isfinite(instances.xyxy).all(axis=1)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise FormatError(
+            f"{where}: xyxy: box {at} is {instances.xyxy[at].tolist()}, expected finite numbers"
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

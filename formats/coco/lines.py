@@ -1,0 +1,90 @@
+"""Images and annotations as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from compactmask.errors import FormatError
+
+from .entry import Entry
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def text(value: Any, where: str) -> str:
+    """Write a value as JSON.
+
+    Raises
+    ------
+    FormatError
+        Where it is nothing that JSON holds.
+    """
+    try:
+        written = _ENCODE(value)
+        written.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"{where}: cannot be written as JSON: {error}") from None
+    return written
+
+
+def members(entry: Entry, texts: Iterable[tuple[str, str]], where: str) -> str:
+    """Write an entry as the members of an object, without its braces.
+
+    Parameters
+    ----------
+    entry : dict
+        Values by key.
+    texts : iterable of pairs
+        Further keys, and their values as JSON text; "" for no value.
+    where : str
+        Begins every error message.
+    """
+    parts = [_encoded(entry, where)[1:-1]]
+    for key, value in texts:
+        if value:
+            parts.append(f"{_ENCODE(key)}:{checked(value, f'{where}: {key}')}")
+    return ",".join(parts)
+
+
+def checked(value: Any, where: str) -> str:
+    """Check JSON text that is written as it is, on one line."""
+    try:
+        json.loads(value, parse_constant=_refuse)
+        value.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"{where}: {value!r:.60} is not valid JSON: {error}") from None
+    one_line: str = value.replace("\n", " ").replace("\r", " ")
+    return one_line
+
+
+def without_bad(entry: Entry) -> tuple[Entry, set[str]]:
+    """Leave out the keys whose values JSON has no words for, and name them."""
+    good, bad = {}, set()
+    for key, value in entry.items():
+        try:
+            _ENCODE(value).encode()
+            good[key] = value
+        except (TypeError, ValueError, RecursionError):
+            bad.add(key)
+    return good, bad
+
+
+def joined(keys: Mapping[str, Sequence[str]], row: int) -> list[tuple[str, str]]:
+    """Give the JSON texts of one row by key."""
+    return [(key, values[row]) for key, values in keys.items()]
+
+
+def _encoded(entry: Entry, where: str) -> str:
+    try:
+        written = _ENCODE(entry)
+        written.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        bad = ", ".join(f"{key} {entry[key]!r:.60}" for key in sorted(without_bad(entry)[1]))
+        raise FormatError(f"{where}: {bad or error}: JSON has no such value") from None
+    return written
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
