@@ -75,6 +75,13 @@ def test_an_image_without_an_annotation_has_no_instance(tmp_path):
         assert [len(detections) for detections in ds] == [0, 2]
 
 
+def test_an_annotation_without_segments_has_no_instance(tmp_path):
+    document = panoptic.panoptic()
+    document["annotations"][0]["segments_info"] = []
+    with cm.open(write_panoptic(tmp_path, document)) as ds:
+        assert [len(detections) for detections in ds] == [3, 0]
+
+
 def test_the_columns_are_there_without_the_png_files(tmp_path):
     path = write_panoptic(tmp_path, ids={})
     with cm.open(path) as ds:

@@ -66,7 +66,7 @@ def test_the_spelling_of_a_document_changes_nothing(tmp_path, name, spelling):
         same_masks(two, MASKS[name]())
 
 
-@pytest.fixture(params=[name for name in DOCUMENTS if name != "sa1b-folder"])
+@pytest.fixture(params=DOCUMENTS)
 def compressed(request, tmp_path):
     """Give the name of a dialect, its example, and the same compressed."""
     path = DIALECTS[request.param](tmp_path)
@@ -94,6 +94,15 @@ def test_a_dataset_is_pickled(tmp_path, name):
     with cm.open(DIALECTS[name](tmp_path)) as ds, pickle.loads(pickle.dumps(ds)) as other:
         same_datasets(ds, other)
         same_masks(other, MASKS[name]())
+
+
+def test_a_compressed_document_is_converted(compressed, tmp_path):
+    name, _, path = compressed
+    report = cm.convert(path, tmp_path / "out.h5")
+    assert report.bytes_in == path.stat().st_size
+    with cm.open(path) as one, cm.open(tmp_path / "out.h5") as two:
+        same_datasets(one, two)
+        same_masks(two, MASKS[name]())
 
 
 def test_a_compressed_document_is_told_by_its_content(tmp_path):

@@ -263,65 +263,11 @@ def test_numbers_are_those_that_their_decimals_say(opened):
         assert ds.detections["data/area"].tolist() == list(map(float, texts))
 
 
-FURTHER = [
-    {"n": 1, "x": 1, "t": "a", "b": True, "list": [1, [2]], "object": {"c": 1, "a": [None]}},
-    {"n": 2, "x": 2.5, "t": 'é\n"', "b": False, "list": [], "object": {}},
-]
-MIXED = [
-    {"mixed": 1, "null": None, "none": None, "flag": True, "some": "x"},
-    {"mixed": "2", "null": 1.5, "none": None, "flag": 1},
-]
-
-
-def further_document(keys):
-    return dataset(
-        *(annotation(k, 7 + k, **more) for k, more in enumerate(keys)),
-        images=[image(7 + k, **more) for k, more in enumerate(keys)],
-    )
-
-
-def test_a_further_key_of_one_plain_kind_is_a_column(opened):
-    with opened(further_document(FURTHER)) as ds:
-        for columns in (ds.images, ds.detections):
-            assert [columns[key].dtype.kind for key in "nxtb"] == list("ifOb")
-            assert columns["n"].tolist() == [1, 2]
-            assert columns["x"].tolist() == [1.0, 2.5]
-            assert columns["t"].tolist() == ["a", 'é\n"']
-            assert columns["b"].tolist() == [True, False]
-            assert not {f"{key}:json" for key in "nxtb"} & set(columns)
-
-
-def test_a_further_key_of_lists_or_objects_is_a_column_of_json_text(opened):
-    with opened(further_document(FURTHER)) as ds:
-        for columns in (ds.images, ds.detections):
-            for key in ("list", "object"):
-                assert parsed(columns[f"{key}:json"]) == [item[key] for item in FURTHER]
-                assert key not in columns
-
-
-def test_a_further_key_of_mixed_kinds_null_or_missing_is_a_column_of_json_text(opened):
-    with opened(further_document(MIXED)) as ds:
-        for columns in (ds.images, ds.detections):
-            for key in ("mixed", "null", "none", "flag", "some"):
-                values = parsed(columns[f"{key}:json"])
-                assert values == [item.get(key, "") for item in MIXED]
-                assert list(map(type, values)) == [type(item.get(key, "")) for item in MIXED]
-                assert key not in columns
-            assert columns["some:json"].tolist()[1] == ""
-            assert columns["null:json"].tolist()[0] == "null"
-
-
-def test_a_text_that_is_empty_is_told_from_one_that_is_missing(opened):
-    with opened(further_document([{"t": ""}, {}])) as ds:
-        assert ds.images["t:json"].tolist() == ['""', ""]
-        assert ds.detections["t:json"].tolist() == ['""', ""]
-
-
-def test_a_key_named_tracker_id_is_the_tracker_id(opened):
-    with opened([result(tracker_id=4), result(tracker_id=2)]) as ds:
-        assert ds.detections["tracker_id"].tolist() == [4, 2]
-        assert ds[0].tracker_id.tolist() == [4, 2]
-        assert "tracker_id" not in ds[0].data
+def test_a_box_is_x_y_and_their_sums_with_width_and_height(opened):
+    boxes = [[0.1, 0.2, 0.7, 38.65], [473.07, 395.93, 38.65, 28.67], [-1.5, 0, 0, 1e-9]]
+    with opened(dataset(*(annotation(k, bbox=bbox) for k, bbox in enumerate(boxes)))) as ds:
+        assert ds.detections["xyxy"].tolist() == list(map(corners, boxes))
+        assert ds[0].xyxy.tolist() == list(map(corners, boxes))
 
 
 def test_what_only_some_annotations_have_is_filled_in(opened):

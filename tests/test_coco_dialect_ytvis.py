@@ -3,6 +3,7 @@
 import json
 import re
 
+import dialect_images as images
 import dialect_videos as videos
 import numpy as np
 import pytest
@@ -118,6 +119,17 @@ def test_annotations_may_come_before_the_videos(tmp_path):
     document = dict(reversed(videos.ytvis().items()))
     with cm.open(write(tmp_path, document)) as ds:
         same_masks(ds, MASKS["ytvis"]())
+
+
+def test_a_document_that_lists_images_too_is_a_dataset_of_these(tmp_path):
+    document = images.dataset() | {"videos": videos.ytvis()["videos"]}
+    for k, image in enumerate(document["images"]):
+        image |= {"video_id": 7, "frame_id": k}
+    with cm.open(write(tmp_path, document)) as ds:
+        same_masks(ds, images.dataset_masks(document))
+        assert ds.images["video_id"].tolist() == [7, 7, 7]
+        assert ds.images["frame_id"].tolist() == [0, 1, 2]
+        assert ds.metadata["videos"] == document["videos"]
 
 
 BAD = {
