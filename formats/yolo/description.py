@@ -1,0 +1,113 @@
+"""``data.yaml``: the classes, and where the images of each split are."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from compactmask.errors import FormatError
+
+from .lines import MOST_CLASSES
+
+NAME = "data.yaml"
+LARGEST = 1 << 24
+"""Bytes of the file."""
+SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+"""The keys of splits, and the folders that are taken for them."""
+
+Plain = str | int | float | bool
+
+
+class Description(NamedTuple):
+    """What the file says."""
+
+    names: list[str]
+    metadata: dict[str, Any]
+    """What else it says in plain values and lists of them."""
+
+
+def read(path: str) -> Description:
+    """Read a description.
+
+    Raises
+    ------
+    FormatError
+        Where it is no YAML, or its names are not a list, or by number from 0 on; or where it
+        describes key points.
+    """
+    import yaml
+
+    size = os.path.getsize(path)
+    if size > LARGEST:
+        raise FormatError(f"{path}: {size:,} bytes, expected {LARGEST:,} at most")
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = yaml.safe_load(file)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: found a {type(value).__name__}, expected names and splits")
+    if "kpt_shape" in value:
+        raise FormatError(f"{path}: found kpt_shape: key points, expected polygons and boxes")
+    metadata = {
+        key: item
+        for key, item in value.items()
+        if isinstance(key, str) and key not in ("names", "nc") and _is_plain(item)
+    }
+    return Description(_names(path, value.get("names")), metadata)
+
+
+def write(names: list[str], metadata: dict[str, Any], folders: set[str]) -> bytes:
+    """Write a description.
+
+    Parameters
+    ----------
+    names : list of str
+        The classes.
+    metadata : dict
+        What else shall be in it; splits that it names are kept.
+    folders : set of str
+        The first part of the images' names, which may be that of a split.
+    """
+    import yaml
+
+    known = {key: item for key, item in metadata.items() if key != "names" and _is_plain(item)}
+    for key, choices in SPLITS.items():
+        found = next((name for name in choices if name in folders), None)
+        if found is not None:
+            known.setdefault(key, f"images/{found}")
+        elif key != "test":
+            known.setdefault(key, "images")
+    text: str = yaml.safe_dump(
+        {**known, "names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True
+    )
+    return text.encode()
+
+
+def unheld(metadata: dict[str, Any]) -> bool:
+    """Tell whether there is metadata that has no place in a description."""
+    return not all(isinstance(key, str) and _is_plain(item) for key, item in metadata.items())
+
+
+def _names(path: str, value: Any) -> list[str]:
+    if isinstance(value, dict):
+        keys = [int(key) if isinstance(key, str) and key.isdecimal() else key for key in value]
+        if sorted(keys, key=repr) != sorted(range(len(keys)), key=repr):
+            raise FormatError(
+                f"{path}: names has the keys {str(list(value)[:8])[:80]}, expected 0, 1, 2, ..."
+            )
+        value = [name for _, name in sorted(zip(keys, value.values(), strict=True))]
+    if not isinstance(value, list) or not all(isinstance(name, Plain) for name in value):
+        raise FormatError(
+            f"{path}: names is of type {type(value).__name__}, expected a list of names, or names "
+            "by number"
+        )
+    if len(value) > MOST_CLASSES:
+        raise FormatError(f"{path}: {len(value)} names, expected {MOST_CLASSES} at most")
+    return [str(name) for name in value]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, Plain) or (
+        isinstance(value, list) and all(isinstance(item, Plain) for item in value)
+    )

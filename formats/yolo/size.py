@@ -1,0 +1,41 @@
+"""The size of a photo, from the beginning of its file."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from compactmask.errors import CorruptFileError, FormatError
+
+LONGEST_SIDE = 1 << 20
+ON_ITS_SIDE = (5, 6, 7, 8)
+"""Values of the EXIF orientation of images that are turned by a quarter when they are decoded."""
+
+
+def image_shape(file: BinaryIO, path: str) -> tuple[int, int]:
+    """Read the ``(H, W)`` that a photo has when it is decoded and turned as EXIF says.
+
+    Raises
+    ------
+    FormatError
+        Where it is no image, or too large.
+    CorruptFileError
+        Where its header is damaged.
+    """
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            # Pillow has turned the size of a TIFF by itself.
+            turned = image.format != "TIFF" and (
+                image.getexif().get(ExifTags.Base.Orientation) in ON_ITS_SIDE
+            )
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise FormatError(f"{path}: more pixels than Pillow decodes: {error}") from None
+    except UnidentifiedImageError:
+        raise FormatError(f"{path}: found no image that Pillow knows, expected one") from None
+    except Exception as error:  # decoders raise anything where a file is damaged
+        raise CorruptFileError(f"{path}: its size cannot be read: {error}") from None
+    if max(width, height) > LONGEST_SIDE:
+        raise FormatError(f"{path}: {width} x {height} pixels, expected sides of 1 to 1,048,576")
+    return (width, height) if turned else (height, width)
