@@ -1,0 +1,90 @@
+"""What the examples share: a folder of images into one HDF5 file, image by image."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import supervision as sv
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+import compactmask as cm
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+ORIENTATION = 0x0112
+"""The EXIF tag of how a camera was held."""
+
+
+def images_in(folder: Path) -> list[Path]:
+    """List the images of a folder and of those in it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def upright(path: Path) -> Image.Image:
+    """Open an image as RGB, turned as the camera was held."""
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Tell whether an image is stored otherwise than it is shown."""
+    return image.getexif().get(ORIENTATION, 1) != 1
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Give the width and height of an image as it is shown, without decoding it."""
+    with Image.open(path) as image:
+        turns = image.getexif().get(ORIENTATION, 1) >= 5
+        return image.size[::-1] if turns else image.size
+
+
+def label_folder(
+    folder: Path,
+    path: Path,
+    label: Callable[[Path], sv.Detections],
+    classes: Iterable[str],
+) -> dict[str, str]:
+    """Label every image that the file does not have yet.
+
+    Each image is committed before the next one is begun, so that the run may be killed at any
+    moment; the same call goes on from there, and labels no image twice.
+
+    Parameters
+    ----------
+    folder : Path
+        Images; those in folders inside it too.
+    path : Path
+        The HDF5 file, which may exist.
+    label : callable
+        Gives the detections of an image. An image for which it raises is left out.
+    classes : iterable of str
+        Class names; ``class_id`` is the index into them.
+
+    Returns
+    -------
+    dict of str
+        Why images were left out, by their names.
+    """
+    failed = {}
+    with cm.create(path, "a", classes=classes, on_duplicate="skip") as out:
+        for image in tqdm(images_in(folder), unit="image"):
+            name = image.relative_to(folder).as_posix()
+            if out.has(file_name=name):
+                continue
+            try:
+                width, height = size_of(image)
+                found = label(image)
+            except Exception as error:  # of whatever kind: one image shall not end the run
+                failed[name] = f"{type(error).__name__}: {error}"
+                continue
+            out.append(found, file_name=name, image_shape=(height, width))
+    return failed
+
+
+def report(failed: dict[str, str]) -> int:
+    """Print what was left out; give the exit status of the process."""
+    for name, reason in failed.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,194 @@
+"""Label a folder of images with SAM 3 by text prompts, into one HDF5 file.
+
+    export ROBOFLOW_API_KEY=...
+    python examples/sam3_labelling.py photos/ labels.h5 --prompt person --prompt "red car"
+
+Run it again to go on after a kill, or to try once more those images that were left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+import supervision as sv
+from labelling import is_turned, label_folder, report, size_of, upright
+from PIL import Image
+
+from compactmask.formats import sam3
+
+URL = "https://serverless.roboflow.com"
+MODEL = "sam3/sam3_final"
+KEY = "ROBOFLOW_API_KEY"
+SENT_AS_THEY_ARE = {"JPEG", "PNG", "WEBP"}
+NOT_ALLOWED = {401, 402, 403}
+LONGEST_WAIT = 60.0
+
+
+class Endpoint:
+    """SAM 3 behind HTTP: give it the path of an image, and it gives the response as bytes.
+
+    Parameters
+    ----------
+    prompts : sequence of str
+        What to look for.
+    api_key : str
+        The key of the account.
+    url : str
+        The server, up to the path.
+    threshold : float
+        Least score of what is given.
+    tries : int
+        How often one image is sent at most.
+    wait : float
+        Seconds before the second try; they double from try to try.
+    timeout : float
+        Seconds to wait for the server.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[str],
+        api_key: str,
+        url: str = URL,
+        threshold: float = 0.5,
+        tries: int = 6,
+        wait: float = 1.0,
+        timeout: float = 120.0,
+    ) -> None:
+        self._request = {
+            "model_id": MODEL,
+            "prompts": [{"type": "text", "text": text} for text in prompts],
+            "output_prob_thresh": threshold,
+            "format": "rle",
+        }
+        self._url = f"{url.rstrip('/')}/sam3/concept_segment"
+        self._api_key, self._timeout = api_key, timeout
+        self._tries, self._wait = tries, wait
+        self._session = requests.Session()
+
+    def __call__(self, path: Path) -> bytes:
+        """Ask for an image's masks, again where that may help.
+
+        Raises
+        ------
+        RuntimeError
+            Where the server refuses the image, or every try failed.
+        SystemExit
+            Where the server refuses the key: it would refuse every image.
+        """
+        image = {"type": "base64", "value": base64.b64encode(encoded(path)).decode()}
+        problem = ""
+        for attempt in range(self._tries):
+            asked_to_wait = 0.0
+            try:
+                answer = self._session.post(
+                    self._url,
+                    params={"api_key": self._api_key},
+                    json=self._request | {"image": image},
+                    timeout=self._timeout,
+                )
+            except requests.RequestException as error:  # a timeout, or a connection that broke
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                if answer.ok:
+                    return answer.content
+                problem = f"status {answer.status_code}: {answer.text[:200]}"
+                if answer.status_code in NOT_ALLOWED:
+                    raise SystemExit(self._secret(f"{self._url}: {problem}: check {KEY}"))
+                if answer.status_code != 429 and answer.status_code < 500:
+                    raise RuntimeError(self._secret(problem))
+                asked_to_wait = seconds(answer.headers.get("Retry-After", ""))
+            if attempt + 1 < self._tries:
+                wait = self._wait * 2**attempt * random.uniform(0.5, 1)
+                time.sleep(min(max(wait, asked_to_wait), LONGEST_WAIT))
+        raise RuntimeError(self._secret(f"{self._tries} tries failed, the last one with {problem}"))
+
+    def _secret(self, text: str) -> str:
+        """Take the key out of a message: a broken connection is told with its URL."""
+        return text.replace(quote_plus(self._api_key), "***").replace(self._api_key, "***")
+
+
+def seconds(text: str) -> float:
+    """Read a Retry-After header; 0 where it is none, or a date."""
+    return float(text) if text.strip().isdecimal() else 0.0
+
+
+def encoded(path: Path) -> bytes:
+    """Give the bytes to send: those of the file, or a PNG where a server may misread them."""
+    with Image.open(path) as image:
+        if image.format in SENT_AS_THEY_ARE and not is_turned(image):
+            return path.read_bytes()
+    buffer = io.BytesIO()
+    upright(path).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def label(
+    folder: Path, path: Path, prompts: Sequence[str], segment: Callable[[Path], Any]
+) -> dict[str, str]:
+    """Label a folder with whatever gives responses of SAM 3.
+
+    Parameters
+    ----------
+    folder, path : Path
+        Images, and the HDF5 file, which may exist.
+    prompts : sequence of str
+        The class names, in the order of the prompts.
+    segment : callable
+        Takes the path of an image and gives a response in any form that `sam3.parse` takes:
+        an :class:`Endpoint`, a client, a model in this process.
+
+    Returns
+    -------
+    dict of str
+        Why images were left out, by their names.
+    """
+
+    def detections(image: Path) -> sv.Detections:
+        return sam3.parse(segment(image), size_of(image))
+
+    return label_folder(folder, path, detections, prompts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and label a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="the images")
+    parser.add_argument("path", type=Path, help="the HDF5 file, created or continued")
+    parser.add_argument("--prompt", action="append", required=True, help="what to look for")
+    parser.add_argument("--threshold", type=float, default=0.5, help="least score")
+    parser.add_argument("--url", default=URL, help="the server")
+    parser.add_argument("--tries", type=int, default=6, help="how often one image is sent at most")
+    parser.add_argument("--wait", type=float, default=1.0, help="seconds before the second try")
+    parser.add_argument(
+        "--timeout", type=float, default=120.0, help="seconds to wait for an answer"
+    )
+    given = parser.parse_args(arguments)
+    if not given.folder.is_dir():
+        parser.error(f"{given.folder} is no folder")
+    if not os.environ.get(KEY):
+        parser.error(f"the environment variable {KEY} is not set")
+    endpoint = Endpoint(
+        given.prompt,
+        os.environ[KEY],
+        given.url,
+        given.threshold,
+        given.tries,
+        given.wait,
+        given.timeout,
+    )
+    return report(label(given.folder, given.path, given.prompt, endpoint))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

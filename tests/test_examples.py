@@ -1,0 +1,320 @@
+"""The scripts in examples/, run as they are against a local server and stand-ins for models."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import fresh
+import numpy as np
+import pytest
+import sam3_responses as made
+import supervision as sv
+from data import DATA
+from PIL import Image
+from sam3_server import CUT, SLOW, Server
+
+import compactmask as cm
+from compactmask.formats import sam3
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+KEY = "a key+/"
+COUNT = 14
+LABELLING = "sam3_labelling"
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Import a script by its name."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of images, told apart by the red of their first pixel, and a file that is none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for i in range(COUNT):
+        image = Image.new("RGB", made.WH, (i, 0, 0))
+        where = folder / "more" if i % 3 == 0 else folder
+        image.save(where / f"{i:02}.png")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def name_of(number):
+    return f"more/{number:02}.png" if number % 3 == 0 else f"{number:02}.png"
+
+
+def response(number):
+    """Polygons for every fifth image, though RLEs are asked for, and nothing for every seventh."""
+    if number % 7 == 0:
+        return {"prompt_results": [{"prompt_index": 0, "predictions": []}], "time": 0.1}
+    if number % 5 == 0:
+        return made.concept(made.polygon_predictions())
+    return made.concept(made.rle_predictions())
+
+
+def command(folder, path, url, *more):
+    prompts = [word for text in made.TEXTS for word in ("--prompt", text)]
+    script = EXAMPLES / f"{LABELLING}.py"
+    return [sys.executable, script, folder, path, *prompts, "--url", url, "--wait", "0.01", *more]
+
+
+def environment(**more):
+    paths = os.pathsep.join(str(path) for path in fresh.PATHS)
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    return kept | {"PYTHONPATH": paths, "ROBOFLOW_API_KEY": KEY} | more
+
+
+def run(*arguments, **more):
+    return subprocess.run(
+        command(*arguments), env=environment(**more), capture_output=True, text=True, timeout=120
+    )
+
+
+def assert_complete(path, left_out=()):
+    """Every image is there once, with what the server said of it."""
+    numbers = [i for i in range(COUNT) if i not in left_out]
+    with cm.open(path) as ds:
+        assert ds.classes == made.TEXTS
+        assert sorted(ds.images["file_name"]) == sorted(map(name_of, numbers))
+        assert set(ds.images["height"]) == {made.SHAPE[0]}
+        assert set(ds.images["width"]) == {made.SHAPE[1]}
+        for i in numbers:
+            found = ds[ds.images["file_name"].tolist().index(name_of(i))]
+            assert found == sam3.parse(response(i), made.WH)
+            assert len(found) == (0 if i % 7 == 0 else 4)
+
+
+def test_a_folder_is_labelled_though_the_server_fails_now_and_then(photos, tmp_path):
+    failures = {1: [500], 2: [429, 503], 3: [CUT], 5: [CUT, 500, 429], 9: (400,), 11: (502,)}
+    with Server(response, failures) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url, "--tries", "4", "--threshold", "0.4")
+        assert done.returncode == 1
+        assert done.stderr.count("left out: ") == 2
+        assert f"left out: {name_of(9)}: RuntimeError: status 400: " in done.stderr
+        assert f"left out: {name_of(11)}: RuntimeError: 4 tries failed, the last" in done.stderr
+        assert KEY not in done.stdout + done.stderr
+        sent = Counter(number for number, *_ in server.requests)
+        assert sent == dict.fromkeys(range(COUNT), 1) | {1: 2, 2: 3, 3: 2, 5: 4, 9: 1, 11: 4}
+        for number, path, query, body, data in server.requests:
+            assert (path, query) == ("/sam3/concept_segment", {"api_key": [KEY]})
+            assert data == (photos / name_of(number)).read_bytes()
+            assert body.pop("image")["type"] == "base64"
+            assert body == {
+                "model_id": "sam3/sam3_final",
+                "prompts": [{"type": "text", "text": text} for text in made.TEXTS],
+                "output_prob_thresh": 0.4,
+                "format": "rle",
+            }
+    assert_complete(tmp_path / "labels.h5", left_out=(9, 11))
+
+
+def test_images_that_were_left_out_are_tried_again_by_the_next_run(photos, tmp_path):
+    path = tmp_path / "labels.h5"
+    with Server(response, {4: (500,), 8: (400,)}) as server:
+        assert run(photos, path, server.url, "--tries", "2").returncode == 1
+    assert_complete(path, left_out=(4, 8))
+    with Server(response) as server:
+        done = run(photos, path, server.url)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert sorted(server.answered) == [4, 8]
+    assert_complete(path)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_that_was_killed_goes_on_where_it_was(photos, tmp_path):
+    path = tmp_path / "labels.h5"
+    with Server(response, {2: [500]}, hold=8) as server:
+        process = subprocess.Popen(
+            command(photos, path, server.url), env=environment(), stderr=subprocess.DEVNULL
+        )
+        assert server.held.wait(60)
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+        with cm.open(path) as ds:
+            committed = ds.images["file_name"].tolist()
+        before = [name_of(number) for number in server.answered]
+        assert committed == before
+        assert 3 < len(committed) < COUNT
+        server.release()
+        server.requests.clear()
+        done = run(photos, path, server.url)
+        assert done.returncode == 0, done.stderr
+        again = [name_of(number) for number, *_ in server.requests]
+        assert len(again) == len(set(again)) == COUNT - len(committed)
+        assert not set(again) & set(committed)
+    assert_complete(path)
+
+
+def test_an_answer_that_comes_too_late_is_asked_for_again(photos, tmp_path):
+    with Server(response, {3: [SLOW]}) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url, "--timeout", "0.5")
+        assert done.returncode == 0, done.stderr
+        assert Counter(number for number, *_ in server.requests)[3] == 2
+    assert_complete(tmp_path / "labels.h5")
+
+
+def test_a_key_that_is_refused_ends_the_run(photos, tmp_path):
+    with Server(response, {1: [401]}) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url)
+        assert done.returncode == 1
+        assert "status 401: " in done.stderr
+        assert "check ROBOFLOW_API_KEY" in done.stderr
+        assert [number for number, *_ in server.requests][-1] == 1
+
+
+def test_a_server_that_is_not_there_leaves_images_out_without_telling_the_key(photos, tmp_path):
+    with Server(response) as server:
+        url = server.url
+    for image in photos.rglob("*.png"):
+        if image.name != "01.png":
+            image.unlink()
+    done = run(photos, tmp_path / "labels.h5", url, "--tries", "2")
+    assert done.returncode == 1
+    assert "left out: 01.png: RuntimeError: 2 tries failed, the last one with Connection" in (
+        done.stderr
+    )
+    assert "api_key=***" in done.stderr
+    assert "a+key" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "folder", "message"),
+    [("", "photos", "ROBOFLOW_API_KEY is not set"), (KEY, "nothing", "nothing is no folder")],
+)
+def test_what_is_missing_is_told(photos, tmp_path, key, folder, message):
+    done = run(tmp_path / folder, tmp_path / "labels.h5", "http://x", ROBOFLOW_API_KEY=key)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "labels.h5").exists()
+
+
+def test_any_callable_may_give_the_responses(photos, tmp_path, example):
+    forms = [json.dumps, lambda value: json.dumps(value).encode(), lambda value: value]
+
+    def segment(path):
+        number = int(path.stem)
+        if number == 6:
+            raise ValueError("no")
+        return forms[number % 3](response(number))
+
+    failed = example(LABELLING).label(photos, tmp_path / "labels.h5", made.TEXTS, segment)
+    assert failed == {name_of(6): "ValueError: no"}
+    assert_complete(tmp_path / "labels.h5", left_out=(6,))
+
+
+@pytest.mark.skipif(not (DATA / "sam3-pcs").is_dir(), reason="the real data is not there")
+def test_real_responses_go_into_the_file(tmp_path, example):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(2):
+        Image.new("RGB", (720, 1280), (i, 0, 0)).save(folder / f"{i}.png")
+    forms = [DATA / "sam3-pcs" / f"pcs_f0{name}.json" for name in ("00_polygon", "30_rle")]
+    with Server(lambda number: json.loads(forms[number].read_text())) as server:
+        done = run(folder, tmp_path / "labels.h5", server.url)
+        assert done.returncode == 0, done.stderr
+    with cm.open(tmp_path / "labels.h5") as ds:
+        for i, form in enumerate(forms):
+            assert ds[i] == sam3.parse(form.read_bytes(), (720, 1280))
+
+
+def test_an_image_is_sent_as_it_is_shown(tmp_path, example):
+    script = example(LABELLING)
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[:2, :3] = 255
+    image = Image.fromarray(pixels)
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(turned, exif=exif, quality=100)
+    assert script.size_of(turned) == (4, 6)
+    (tmp_path / "sent.png").write_bytes(script.encoded(turned))
+    with Image.open(tmp_path / "sent.png") as sent:
+        assert sent.size == (4, 6)
+        assert np.asarray(sent)[0, -1].min() > 200
+        assert np.asarray(sent)[-1].max() < 60
+    plain = tmp_path / "plain.bmp"
+    image.save(plain)
+    assert script.size_of(plain) == (6, 4)
+    (tmp_path / "sent.png").write_bytes(script.encoded(plain))
+    with Image.open(tmp_path / "sent.png") as sent:
+        assert (sent.format, np.array_equal(np.asarray(sent), pixels)) == ("PNG", True)
+
+
+def dense(number):
+    """What a model finds: masks that leave their boxes."""
+    boxes = sv.mask_to_xyxy(made.FRAMES).astype(np.float32)
+    boxes[0] = [2, 2, 4, 4]
+    return sv.Detections(
+        xyxy=boxes,
+        mask=made.FRAMES.copy(),
+        confidence=np.float32(made.SCORES),
+        class_id=np.array(made.PROMPTS),
+    )[: number % 5]
+
+
+def test_rf_detr_labels_a_folder_and_no_pixel_outside_a_box_is_lost(photos, tmp_path, example):
+    def predict(image):
+        assert (image.mode, image.size) == ("RGB", made.WH)
+        found = dense(image.getpixel((0, 0))[0])
+        found.data["source_shape"] = np.array([[12, 16]] * len(found))
+        found.metadata["source_image"] = np.asarray(image)
+        return found
+
+    script = example("rfdetr_seg")
+    path = tmp_path / "labels.h5"
+    classes = script.class_names({0: "cat", 2: "bird"})
+    assert classes == ["cat", "1", "bird"]
+    assert script.class_names(["a", "b"]) == ["a", "b"]
+    assert script.label(photos, path, predict, classes) == {}
+    assert_dense(path)
+
+
+def assert_dense(path, boxes=True):
+    with cm.open(path) as ds:
+        assert len(ds) == COUNT
+        for i in range(COUNT):
+            found = ds[ds.images["file_name"].tolist().index(name_of(i))]
+            expected = dense(i)
+            assert len(found) == i % 5
+            if len(found):
+                assert np.array_equal(found.mask.to_dense(), expected.mask)
+            assert np.array_equal(found.xyxy, expected.xyxy)
+            assert found.class_id.tolist() == expected.class_id.tolist()
+            assert set(found.data) <= {"class_name"}
+
+
+def test_yolo_labels_a_folder(photos, tmp_path, example):
+    def predict(image):
+        found = dense(image.getpixel((0, 0))[0])
+        boxes = SimpleNamespace(
+            xyxy=found.xyxy, conf=found.confidence, cls=found.class_id.astype(float), id=None
+        )
+        masks = SimpleNamespace(data=found.mask.astype(np.float32)) if len(found) else None
+        names = dict(enumerate(made.TEXTS))
+        return SimpleNamespace(
+            boxes=boxes, masks=masks, obb=None, names=names, orig_shape=made.SHAPE
+        )
+
+    path = tmp_path / "labels.h5"
+    assert example("yolo_seg").label(photos, path, predict, made.TEXTS) == {}
+    assert_dense(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "library"), [("rfdetr_seg", "RF-DETR"), ("yolo_seg", "Ultralytics")]
+)
+def test_a_model_that_is_not_installed_is_named(photos, tmp_path, example, script, library):
+    module = {"rfdetr_seg": "rfdetr", "yolo_seg": "ultralytics"}[script]
+    if importlib.util.find_spec(module):
+        pytest.skip(f"{module} is installed")
+    with pytest.raises(SystemExit, match=f"{library} is not installed: pip install {module}"):
+        example(script).main([str(photos), str(tmp_path / "labels.h5")])
