@@ -9,14 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import COCO
     from .creation import Mode, create, create_sealed
     from .reader import open
     from .writer import Writer
     from .writing import write
 
-__all__ = ["Mode", "Writer", "create", "create_sealed", "open", "write"]
+__all__ = ["COCO", "Mode", "Writer", "create", "create_sealed", "open", "write"]
 
 _HOMES = {
+    "COCO": ".api",
     "Mode": ".creation",
     "Writer": ".writer",
     "create": ".creation",

@@ -87,7 +87,9 @@ class Composer:
         if stated is not None:
             ids = [None if number == -1 else number for number in stated.tolist()]
         if self.style == "dataset":
-            _complete(entries, instances)
+            instances.add_areas(entries, rows)
+            for entry, crowd in zip(entries, instances.crowds(rows), strict=True):
+                entry["iscrowd"] = crowd
         else:
             self._complete_results(entries, instances, ids, where)
             lost |= _unheld_of_image(image, shape, instances)
@@ -154,14 +156,6 @@ class Composer:
         for entry, number in zip(entries, ids, strict=True):
             if number is not None:
                 entry["id"] = number
-
-
-def _complete(entries: Sequence[Entry], instances: Instances) -> None:
-    rows = range(len(entries))
-    for entry, area, crowd in zip(
-        entries, instances.areas(rows), instances.crowds(rows), strict=True
-    ):
-        entry["area"], entry["iscrowd"] = area, crowd
 
 
 def _unheld_of_image(image: Image, shape: tuple[int, int], instances: Instances) -> set[str]:

@@ -81,22 +81,24 @@ class Instances:
             for row, text in zip(rows, texts, strict=True)
         ]
 
-    def areas(self, rows: Sequence[int]) -> list[float]:
-        """Give the annotated areas; where there is none the pixels, without a mask the box's."""
+    def pixels(self, rows: Sequence[int]) -> list[int | None]:
+        """Give the pixels of the masks; None for an instance without one."""
+        if self._masks is None:
+            return [None] * len(rows)
+        pixels, has_mask = self._masks.area.tolist(), self.has_mask
+        return [pixels[row] if has_mask[row] else None for row in rows]
+
+    def add_areas(self, entries: Sequence[Entry], rows: Sequence[int]) -> None:
+        """Add the annotated areas; where there is none the pixels, without a mask the box's."""
         stated = self.known("area")
-        annotated = [math.nan] * len(self) if stated is None else stated.tolist()
-        if not any(annotated[row] != annotated[row] for row in rows):
-            return [annotated[row] for row in rows]
-        has_mask = self.has_mask
-        pixels = [0] * len(self) if self._masks is None else self._masks.area.tolist()
-        areas = []
-        for row in rows:
-            area = annotated[row]
-            if area != area:
-                x1, y1, x2, y2 = map(float, self.xyxy[row])
-                area = pixels[row] if has_mask[row] else (x2 - x1) * (y2 - y1)
-            areas.append(area)
-        return areas
+        areas = [math.nan] * len(rows) if stated is None else plain(stated, rows)
+        is_missing = any(area != area for area in areas)
+        pixels = self.pixels(rows) if is_missing else [None] * len(rows)
+        for entry, area, count in zip(entries, areas, pixels, strict=True):
+            if area == area:
+                entry["area"] = area
+            else:
+                entry["area"] = box_area(entry) if count is None else count
 
     def crowds(self, rows: Sequence[int]) -> list[int]:
         """Give ``iscrowd``, 0 where nothing is said of it."""
@@ -174,6 +176,13 @@ class Instances:
             for column, key in self.further()[0].items()
             if key != column
         }
+
+
+def box_area(entry: Entry) -> float:
+    """Give the area of an annotation's box."""
+    _, _, width, height = entry["bbox"]
+    area: float = width * height
+    return area
 
 
 def keys_of(

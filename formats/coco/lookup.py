@@ -1,0 +1,161 @@
+"""Rows by their keys, found in sorted arrays, and mappings over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+Entry = dict[str, Any]
+
+
+class Groups:
+    """The rows of each key, in ascending order.
+
+    Parameters
+    ----------
+    keys : ndarray, shape (n,)
+        The key of each row.
+    """
+
+    def __init__(self, keys: npt.NDArray[Any]) -> None:
+        self._order: Rows = np.argsort(keys, kind="stable")
+        self._sorted = keys[self._order]
+
+    def rows(self, key: Any) -> Rows:
+        """Give the rows of a key, none where there is none."""
+        sought = self._sought(key)
+        if sought is None:
+            return self._order[:0]
+        start = int(np.searchsorted(self._sorted, sought, side="left"))
+        stop = int(np.searchsorted(self._sorted, sought, side="right"))
+        return self._order[start:stop]
+
+    def last(self, keys: Sequence[Any]) -> Rows:
+        """Give the last row of each of several keys.
+
+        Raises
+        ------
+        KeyError
+            Where there is none of a key.
+        """
+        sought = np.asarray(keys)
+        if sought.ndim == 1 and sought.dtype.kind in "iu" and self._sorted.dtype.kind in "iu":
+            at = np.searchsorted(self._sorted, sought, side="right") - 1
+            is_found = at >= 0
+            is_found[is_found] = self._sorted[at[is_found]] == sought[is_found]
+            if not is_found.all():
+                raise KeyError(keys[int(np.argmin(is_found))])
+            return self._order[at]
+        rows = []
+        for key in keys:
+            own = self.rows(key)
+            if not len(own):
+                raise KeyError(key)
+            rows.append(own[-1])
+        return np.array(rows, np.int64)
+
+    def keys(self) -> list[Any]:
+        """Give the keys in the order of their first rows, as plain Python values."""
+        is_first = np.ones(len(self._sorted), np.bool_)
+        is_first[1:] = self._sorted[1:] != self._sorted[:-1]
+        firsts = self._order[is_first]
+        keys: list[Any] = self._sorted[is_first][np.argsort(firsts)].tolist()
+        return keys
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._sorted[1:] != self._sorted[:-1])) + bool(
+            len(self._sorted)
+        )
+
+    def _sought(self, key: Any) -> Any | None:
+        """Give a key as the array has it; None for one that it cannot have."""
+        if self._sorted.dtype.kind not in "iu":
+            return key if isinstance(key, str) == (self._sorted.dtype.kind == "U") else None
+        if isinstance(key, (int, np.integer)):
+            return int(key) if -(1 << 63) <= key < 1 << 63 else None
+        if isinstance(key, (float, np.floating)) and key == key // 1:
+            return int(key)
+        return None
+
+
+class Entries(Mapping[Any, Entry]):
+    """Entries by id; each one is made when it is taken.
+
+    Parameters
+    ----------
+    groups : callable
+        Gives the groups of the entries' ids, when they are first needed.
+    load : callable
+        Makes the entries of rows.
+    """
+
+    def __init__(self, groups: Callable[[], Groups], load: Callable[[Rows], list[Entry]]) -> None:
+        self._groups = groups
+        self._load = load
+
+    def __getitem__(self, key: Any) -> Entry:
+        return self._load(self._row(key))[0]
+
+    def __contains__(self, key: object) -> bool:
+        return len(self._groups().rows(key)) > 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._groups().keys())
+
+    def __len__(self) -> int:
+        return len(self._groups())
+
+    def take(self, keys: Iterable[Any]) -> list[Entry]:
+        """Make the entries of several ids."""
+        wanted = list(keys)
+        return self._load(self._groups().last(wanted)) if wanted else []
+
+    def _row(self, key: Any) -> Rows:
+        rows = self._groups().rows(key)[-1:]
+        if not len(rows):
+            raise KeyError(key)
+        return rows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {len(self)}"
+
+
+class Lists(Mapping[Any, list[Any]]):
+    """A list by key, empty for any other key, as ``defaultdict(list)`` has it.
+
+    Parameters
+    ----------
+    groups : callable
+        Gives the rows of each key, when they are first needed.
+    load : callable
+        Makes a list of rows.
+    """
+
+    def __init__(self, groups: Callable[[], Groups], load: Callable[[Rows], list[Any]]) -> None:
+        self._groups = groups
+        self._load = load
+
+    def __getitem__(self, key: Any) -> list[Any]:
+        found: list[Any] = self.get(key, [])
+        return found
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Give the list of a key, or the default where it has none."""
+        rows = self._groups().rows(key)
+        return self._load(rows) if len(rows) else default
+
+    def __contains__(self, key: object) -> bool:
+        return len(self._groups().rows(key)) > 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._groups().keys())
+
+    def __len__(self) -> int:
+        return len(self._groups())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {len(self)}"

@@ -1,0 +1,140 @@
+"""Results, prepared for an evaluation as pycocotools does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask.errors import FormatError
+
+from ..dataset import SegmentationDataset
+from .categories import Categories
+from .entry import Entry, box_area
+from .rle import box, packed
+from .sequences import Results, check_unique
+
+Array = npt.NDArray[Any]
+
+HEAD_BYTES = 1 << 16
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def first_result(path: str) -> Any:
+    """Read the first item of a JSON list; None where a file is none, or empty."""
+    size, wanted = os.path.getsize(path), HEAD_BYTES
+    while True:
+        with open(path, "rb") as file:
+            data = file.read(wanted)
+        head = data.decode(errors="ignore").removeprefix(BYTE_ORDER_MARK).lstrip()
+        if not head.startswith("["):
+            return None
+        try:
+            return json.JSONDecoder().raw_decode(head[1:].lstrip())[0]
+        except ValueError:
+            if wanted >= size:
+                return None
+            wanted *= 4
+
+
+def prepare_items(items: Sequence[Entry], shapes: Any) -> list[Entry]:
+    """Give copies of results with the id, area, box, mask and crowd that pycocotools adds.
+
+    Parameters
+    ----------
+    items : sequence of dict
+        Results.
+    shapes : callable
+        Gives ``(H, W)`` of an image id.
+    """
+    prepared: list[Entry] = []
+    kind = _kind(items[0]) if items else ""
+    for number, item in enumerate(items, 1):
+        entry = {**item, "id": number}
+        if kind == "bbox":
+            x, y, w, h = entry["bbox"]
+            if "segmentation" not in entry:
+                entry["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+            entry["area"], entry["iscrowd"] = box_area(entry), 0
+        elif kind == "segmentation":
+            mask = packed(entry["segmentation"], shapes(entry["image_id"]))
+            entry["area"], entry["iscrowd"] = int(mask.area[0]), 0
+            entry.setdefault("bbox", box(mask))
+        elif kind == "keypoints":
+            xs, ys = entry["keypoints"][0::3], entry["keypoints"][1::3]
+            entry["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+            entry["area"] = box_area(entry)
+        prepared.append(entry)
+    return prepared
+
+
+def _kind(first: Entry) -> str:
+    """Tell by the first result, as pycocotools does, where the areas of all come from."""
+    if "caption" in first:
+        return "caption"
+    if first.get("bbox", []) != []:
+        return "bbox"
+    return next((key for key in ("segmentation", "keypoints") if key in first), "")
+
+
+def prepare_dataset(
+    dataset: SegmentationDataset, categories: Sequence[Entry], first: Any
+) -> Results:
+    """Give the instances of a dataset as results.
+
+    Parameters
+    ----------
+    dataset : SegmentationDataset
+        What was found.
+    categories : sequence of dict
+        Those that are evaluated.
+    first : dict or None
+        The first item of a list of results, where the dataset is one.
+
+    Raises
+    ------
+    FormatError
+        Where there are results of other images.
+    """
+    image_ids = dataset.images["id"]
+    check_unique(image_ids, dataset.path)
+    own = Categories(dataset.classes, {"categories": _of_classes(dataset, categories)})
+    has_box_areas = _has_own_boxes(dataset) if first is None else _kind(first) == "bbox"
+    return Results(dataset, image_ids, own, has_box_areas)
+
+
+def check_images(found: Array, known: Array) -> None:
+    """Refuse results of images that are not evaluated."""
+    unknown = np.setdiff1d(found, known)
+    if len(unknown):
+        few = ", ".join(map(str, unknown[:5].tolist()))
+        raise FormatError(
+            f"Results do not correspond to current coco set: {len(unknown)} of "
+            f"{len(np.unique(found))} images are not in it: {few}{', ...' * (len(unknown) > 5)}"
+        )
+
+
+def _of_classes(dataset: SegmentationDataset, categories: Sequence[Entry]) -> list[Entry]:
+    """Give the categories that the classes of a dataset have, by what it says, else by name."""
+    stated = dataset.metadata.get("categories")
+    if stated is not None:
+        return list(stated)
+    by_name = {category.get("name"): category for category in categories}
+    if len(by_name) == len(categories) and all(name in by_name for name in dataset.classes):
+        return [by_name[name] for name in dataset.classes]
+    return []
+
+
+def _has_own_boxes(dataset: SegmentationDataset) -> bool:
+    """Tell whether any box is another one than that of its mask."""
+    columns = dataset.detections
+    if "crop_shapes" not in columns:
+        return True
+    shapes, offsets = columns["crop_shapes"], columns["offsets"]
+    tight = np.hstack((offsets, offsets + shapes[:, ::-1]))
+    tight[columns["area"] == 0] = 0
+    return not bool((shapes > 0).all() and np.array_equal(tight, columns["xyxy"]))

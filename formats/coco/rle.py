@@ -1,0 +1,62 @@
+"""Segmentations of annotations as RLE, pixels and numbers, without supervision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask._kernels import coco_string, dense, polygon
+from compactmask._outlines import outlines
+from compactmask.errors import InvalidMaskError
+from compactmask.packed import Packed
+
+
+def packed(segmentation: Any, shape: tuple[int, int]) -> Packed:
+    """Turn polygons or an RLE to a packed mask.
+
+    Parameters
+    ----------
+    segmentation : list or dict
+        Polygon parts, or an RLE with ``size`` and ``counts``.
+    shape : tuple of int
+        ``(H, W)`` of polygons.
+
+    Raises
+    ------
+    InvalidMaskError
+        Where it is neither.
+    """
+    if isinstance(segmentation, list):
+        return Packed(polygon.pack(*outlines([segmentation], 3), *shape))
+    try:
+        (height, width), counts = segmentation["size"], segmentation["counts"]
+    except (TypeError, KeyError, ValueError):
+        raise InvalidMaskError(
+            f"segmentation is {segmentation!r:.60}, expected polygons or an RLE"
+        ) from None
+    return Packed(coco_string.pack((height, width), [counts]))
+
+
+def rle(segmentation: Any, shape: tuple[int, int]) -> dict[str, Any]:
+    """Give an RLE of polygons or runs as ``pycocotools.mask`` gives it, with counts in bytes."""
+    mask = packed(segmentation, shape)
+    return {"size": list(mask.image_shape), "counts": coco_string.strings(mask)[0].encode()}
+
+
+def pixels(segmentation: Any, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Give the pixels of a segmentation, ``(H, W)``, 1 inside."""
+    mask = packed(segmentation, shape)
+    frames = np.zeros((1, *mask.image_shape), np.uint8)
+    dense.decode(mask, np.zeros(1, np.int64), frames)
+    found: npt.NDArray[np.uint8] = frames[0]
+    return found
+
+
+def box(mask: Packed) -> list[float]:
+    """Give the box of a tightly cropped mask as ``pycocotools.mask.toBbox`` does."""
+    if not mask.area[0]:
+        return [0.0, 0.0, 0.0, 0.0]
+    (x, y), (h, w) = mask.offsets[0].tolist(), mask.crop_shapes[0].tolist()
+    return [float(x), float(y), float(w), float(h)]

@@ -1,0 +1,369 @@
+"""The lists of a COCO document, lazily, over any dataset; and plain ones with the same face."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Protocol, SupportsIndex, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from compactmask.errors import FormatError
+
+from ..dataset import SegmentationDataset
+from .categories import Categories, Pair
+from .entry import Entry, Instances, box_area, image_entry, keys_of
+from .lookup import Rows
+
+Array = npt.NDArray[Any]
+
+BLOCK = 1024
+
+
+class Table(Protocol):
+    """A list of entries of which single columns can be had as arrays."""
+
+    def __len__(self) -> int: ...
+
+    def column(self, name: str) -> Array:
+        """Give the values of a key."""
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Give the entries of rows."""
+
+
+class Plain:
+    """A list of dicts."""
+
+    def __init__(self, items: Sequence[Entry]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def column(self, name: str) -> Array:
+        """Give the values of a key; KeyError where an entry lacks it."""
+        return np.array([item[name] for item in self._items])
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Give the dicts themselves."""
+        return [self._items[row] for row in rows.tolist()]
+
+
+class LazyList(Sequence[Entry]):
+    """A list whose items are made when they are taken; each time anew."""
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Make the entries of rows."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.load(np.arange(*index.indices(len(self)), dtype=np.int64))
+        row = index.__index__()
+        row += len(self) if row < 0 else 0
+        if not 0 <= row < len(self):
+            raise IndexError(f"{index} is out of range: there are {len(self)}")
+        return self.load(np.array([row]))[0]
+
+    def __iter__(self) -> Iterator[Entry]:
+        for start in range(0, len(self), BLOCK):
+            yield from self[start : start + BLOCK]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyList:
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {len(self)}"
+
+
+class Texts:
+    """Text in one block of bytes: no object for each."""
+
+    def __init__(self, values: Array) -> None:
+        encoded = [text.encode() for text in values.tolist()]
+        self._ends = np.cumsum([0, *map(len, encoded)])
+        self._bytes = b"".join(encoded)
+
+    def __getitem__(self, row: int) -> str:
+        return self._bytes[self._ends[row] : self._ends[row + 1]].decode()
+
+
+class Images(LazyList):
+    """The images of a dataset as entries of ``images``."""
+
+    def __init__(self, dataset: SegmentationDataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._columns["id"])
+
+    def __reduce__(self) -> Any:
+        return Images, (self._dataset,)
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        columns = {**self._dataset.images}
+        return {
+            name: Texts(values) if values.dtype.kind in "OU" else values
+            for name, values in columns.items()
+        }
+
+    @cached_property
+    def _further(self) -> Mapping[str, str]:
+        own = {"id", "file_name", "height", "width"}
+        return keys_of(self._columns.keys() - own, own)[0]
+
+    def column(self, name: str) -> Array:
+        """Give a column of numbers."""
+        values: Array = self._columns[name]
+        return values
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Make the entries of rows."""
+        columns = self._columns
+        names, heights, widths = columns.get("file_name"), columns["height"], columns["width"]
+        entries = []
+        for row in rows.tolist():
+            entry = image_entry(
+                int(columns["id"][row]),
+                None if names is None else names[row],
+                (int(heights[row]), int(widths[row])),
+            )
+            for name, key in self._further.items():
+                value = columns[name][row]
+                if key == name:
+                    entry[key] = value.item() if isinstance(value, np.generic) else value
+                elif value:
+                    entry[key] = json.loads(value)
+            entries.append(entry)
+        return entries
+
+
+class Annotations(LazyList):
+    """The instances of a dataset as annotations, in its order: image by image.
+
+    Parameters
+    ----------
+    dataset : SegmentationDataset
+        Any.
+    image_ids : ndarray, shape (images,)
+        The id of each image.
+    categories : Categories
+        Those of its classes.
+    """
+
+    def __init__(
+        self, dataset: SegmentationDataset, image_ids: Array, categories: Categories
+    ) -> None:
+        self._dataset = dataset
+        self._image_ids = image_ids
+        self._categories = categories
+        self._last: tuple[int, Instances] | None = None
+
+    def __len__(self) -> int:
+        return int(self._indptr[-1])
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._dataset, self._image_ids, self._categories)
+
+    @cached_property
+    def _category_ids(self) -> Array:
+        return _category_ids(self._dataset, self._categories)
+
+    def categories(self) -> list[Entry]:
+        """Give the categories of the annotations and of all classes."""
+        _ = self._category_ids
+        return self._categories.objects()
+
+    @cached_property
+    def _indptr(self) -> Array:
+        ranges = map(self._dataset.detection_range, range(len(self._image_ids)))
+        ends = [stop for _, stop in ranges]
+        return np.array([0, *ends], np.int64)
+
+    @cached_property
+    def _made(self) -> dict[str, Array]:
+        return {}
+
+    def column(self, name: str) -> Array:
+        """Give the values of ``id``, ``image_id``, ``category_id``, ``area`` or ``iscrowd``."""
+        make = {
+            "id": self._ids,
+            "image_id": lambda: np.repeat(self._image_ids, np.diff(self._indptr)),
+            "category_id": lambda: self._category_ids,
+            "area": self._areas,
+            "iscrowd": self._crowds,
+        }
+        if name not in self._made:
+            self._made[name] = make[name]()
+        return self._made[name]
+
+    def _ids(self) -> Array:
+        stated = self._dataset.detections.get("annotation_id")
+        if stated is None or (stated == -1).any() or len(np.unique(stated)) < len(stated):
+            return np.arange(1, len(self) + 1)
+        return stated
+
+    def _areas(self) -> Array:
+        columns = self._dataset.detections
+        stated = columns.get("data/area")
+        if stated is None:
+            stated = np.full(len(self), np.nan)
+        if not np.isnan(stated).any():
+            return stated
+        unmasked = _box_areas(np.asarray(columns["xyxy"], np.float64))
+        return np.where(np.isnan(stated), _mask_areas(columns, unmasked), stated)
+
+    def _crowds(self) -> Array:
+        stated = self._dataset.detections.get("iscrowd")
+        return np.zeros(len(self), np.int64) if stated is None else stated.astype(np.int64)
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Make the entries of rows; one reading for those of one image that follow each other."""
+        images = np.searchsorted(self._indptr, rows, side="right") - 1
+        cuts = [0, *(np.flatnonzero(np.diff(images)) + 1).tolist(), len(rows)]
+        entries: list[Entry] = []
+        if len(rows):
+            for start, stop in pairwise(cuts):
+                entries += self._load_of_image(int(images[start]), rows[start:stop])
+        return entries
+
+    def _load_of_image(self, image: int, rows: Rows) -> list[Entry]:
+        instances = self._instances(image)
+        own = (rows - self._indptr[image]).tolist()
+        categories = self._category_ids[rows].tolist()
+        entries = instances.entries(own, int(self._image_ids[image]), categories)
+        self._complete(entries, instances, own)
+        for entry, number in zip(entries, self.column("id")[rows].tolist(), strict=True):
+            entry["id"] = number
+        instances.add_further(entries, own)
+        for key, texts in instances.json_texts(own).items():
+            for entry, text in zip(entries, texts, strict=True):
+                if text:
+                    entry[key] = json.loads(text)
+        return entries
+
+    def _complete(self, entries: list[Entry], instances: Instances, own: list[int]) -> None:
+        """Add areas and crowds."""
+        instances.add_areas(entries, own)
+        for entry, crowd in zip(entries, instances.crowds(own), strict=True):
+            entry["iscrowd"] = crowd
+
+    def _instances(self, image: int) -> Instances:
+        last = self._last
+        if last is None or last[0] != image:
+            source = self._dataset._source
+            last = self._last = image, Instances(source.fields(image), source.masks(image))
+        return last[1]
+
+
+class Results(Annotations):
+    """The instances of a dataset as ``pycocotools`` prepares results.
+
+    Their ids count from 1, none is a crowd, and their areas are those of all boxes or of all
+    masks. One without a mask has its box as polygon.
+
+    Parameters
+    ----------
+    dataset, image_ids, categories
+        As of :class:`Annotations`.
+    has_box_areas : bool
+        Whether the areas are those of the boxes.
+    """
+
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        image_ids: Array,
+        categories: Categories,
+        has_box_areas: bool,
+    ) -> None:
+        super().__init__(dataset, image_ids, categories)
+        self._has_box_areas = has_box_areas
+
+    def __reduce__(self) -> Any:
+        has_box_areas = self._has_box_areas
+        return type(self), (self._dataset, self._image_ids, self._categories, has_box_areas)
+
+    def _ids(self) -> Array:
+        return np.arange(1, len(self) + 1)
+
+    def _areas(self) -> Array:
+        columns = self._dataset.detections
+        areas = _box_areas(np.asarray(columns["xyxy"], np.float64))
+        return areas if self._has_box_areas else _mask_areas(columns, areas)
+
+    def _crowds(self) -> Array:
+        return np.zeros(len(self), np.int64)
+
+    def _complete(self, entries: list[Entry], instances: Instances, own: list[int]) -> None:
+        pixels = instances.pixels(own)
+        for entry, area in zip(entries, pixels, strict=True):
+            x, y, w, h = entry["bbox"]
+            if "segmentation" not in entry:
+                entry["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+            entry["area"] = box_area(entry) if self._has_box_areas or area is None else area
+            entry["iscrowd"] = 0
+
+
+def _category_ids(dataset: SegmentationDataset, categories: Categories) -> Array:
+    """Decide the categories of all classes, and give that of each instance."""
+    columns = dataset.detections
+    n = len(columns["xyxy"])
+    classes, stated = columns.get("class_id"), columns.get("category_id")
+    if not n:
+        return np.empty(0, np.int64)
+    class_of = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
+    id_of = class_of if stated is None else stated
+    distinct, code = np.unique(id_of, return_inverse=True)
+    _, class_code = np.unique(class_of, return_inverse=True)
+    _, firsts, which = np.unique(
+        class_code * len(distinct) + code, return_index=True, return_inverse=True
+    )
+    pairs: list[Pair] = [
+        (
+            None if classes is None else int(class_of[row]),
+            None if stated is None else int(stated[row]),
+        )
+        for row in firsts.tolist()
+    ]
+    names = {}
+    if "class_name" in columns and len(categories.classes) <= int(class_of.max()):
+        texts = columns["class_name"]
+        names = {int(class_of[row]): str(texts[row]) for row in firsts.tolist()}
+    found = categories.find(pairs, names, dataset.path)
+    categories.keep(found.values())
+    return np.array([found[pair].id for pair in pairs], np.int64)[which]
+
+
+def _box_areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    areas: npt.NDArray[np.float64] = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return areas
+
+
+def _mask_areas(columns: Mapping[str, Array], unmasked: Array) -> Array:
+    """Give the pixels of each mask, and what is given for instances without one."""
+    if "crop_shapes" not in columns:
+        return unmasked
+    has_mask = columns["crop_shapes"][:, 0] > 0
+    if "has_mask" in columns:
+        has_mask &= columns["has_mask"].astype(np.bool_)
+    return np.where(has_mask, columns["area"], unmasked)
+
+
+def check_unique(image_ids: Array, path: str) -> None:
+    """Refuse images that share an id, which nothing could tell apart."""
+    ids, counts = np.unique(image_ids, return_counts=True)
+    if len(ids) < len(image_ids):
+        number = int(ids[np.argmax(counts > 1)])
+        raise FormatError(f"{path}: {counts.max()} images have the id {number}, expected one")
