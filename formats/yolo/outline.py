@@ -15,7 +15,7 @@ joined over pixels that are not the mask's: a part at the pixels that lie neares
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -40,14 +40,17 @@ def outline(parts: list[npt.NDArray[np.int32]]) -> Points:
     ndarray of int64, shape (k, 2)
         Pixels, x and y, at least 3; the polygon is closed by itself.
     """
-    begin = np.concatenate(parts).astype(np.int64)
-    end = np.concatenate([np.roll(part, -1, axis=0) for part in parts]).astype(np.int64)
-    first, last = _pixels(begin, end)
-    rings = _Rings(first, last, [len(part) for part in parts])
     ends = list(accumulate(map(len, parts), initial=0))
-    is_hole = [_area(part) < 0 for part in parts]
-    _join_holes(rings, begin, end, [ends[k] for k in range(len(parts)) if is_hole[k]])
-    outer = [(ends[k], ends[k + 1]) for k in range(len(parts)) if not is_hole[k]]
+    begin = np.concatenate(parts).astype(np.int64)
+    following = np.arange(1, len(begin) + 1)
+    following[np.array(ends[1:]) - 1] = ends[:-1]
+    end = begin[following]
+    first, last = _pixels(begin, end)
+    rings = _Rings(first, last, following)
+    # An outline leaves its leftmost, topmost corner to the right, that of a hole downwards.
+    holes = [start for start in ends[:-1] if end[start, 1] > begin[start, 1]]
+    outer = [(a, b) for a, b in pairwise(ends) if end[a, 1] == begin[a, 1]]
+    _join_holes(rings, begin, end, holes)
     _join_parts(rings, first, outer)
     points = _simplified(rings.points(2 * outer[0][0]))
     return np.pad(points, ((0, max(0, FEWEST - len(points))), (0, 0)), mode="edge")
@@ -59,13 +62,10 @@ class _Rings:
     Vertex ``2 * k`` is the first pixel beside edge ``k`` of all outlines, the next one its last.
     """
 
-    def __init__(self, first: Points, last: Points, lengths: list[int]) -> None:
+    def __init__(self, first: Points, last: Points, following: npt.NDArray[np.int64]) -> None:
         self._xy = np.stack((first, last), axis=1).reshape(-1, 2).tolist()
-        self._next = list(range(1, len(self._xy) + 1))
-        end = 0
-        for length in lengths:
-            self._next[end + 2 * length - 1] = end
-            end += 2 * length
+        edges = np.arange(len(following))
+        self._next = np.stack((2 * edges + 1, 2 * following), axis=1).ravel().tolist()
 
     def insert(self, xy: list[int], after: int) -> int:
         """Put a further vertex after one."""
@@ -126,26 +126,24 @@ def _pixels(begin: Points, end: Points) -> tuple[Points, Points]:
     return begin + side + np.minimum(step, 0), end + side - np.maximum(step, 0)
 
 
-def _area(part: npt.NDArray[np.int32]) -> int:
-    x, y = part.astype(np.int64).T
-    return int((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
-
-
 def _join_holes(rings: _Rings, begin: Points, end: Points, holes: list[int]) -> None:
     """Join each hole, given by its first edge, to what is left of it in the row where it begins."""
     if not holes:
         return
     up = np.flatnonzero(end[:, 1] < begin[:, 1])
-    x, top, bottom = begin[up, 0], end[up, 1], begin[up, 1]
-    targets = []
-    for hole in holes:
-        left, row = begin[hole].tolist()
-        before = np.flatnonzero((top <= row) & (row < bottom) & (x < left))
-        at = before[np.argmax(x[before])]
-        targets.append((int(up[at]), -row, int(x[at]), hole))
+    lengths = begin[up, 1] - end[up, 1]
+    edges = np.repeat(up, lengths)  # each as often as it is pixels long
+    rows = end[edges, 1] + np.arange(len(edges)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    width = int(begin[:, 0].max()) + 1
+    keys = rows * width + begin[edges, 0]
+    order = np.argsort(keys)
+    starts = begin[holes]
+    found = np.searchsorted(keys, starts[:, 1] * width + starts[:, 0], sorter=order) - 1
+    left = edges[order[found]]
+    targets = zip(left.tolist(), (-starts[:, 1]).tolist(), holes, strict=True)
     after: dict[int, int] = {}
-    for edge, row, column, hole in sorted(targets):  # An edge goes up.
-        vertex = rings.insert([column, -row], after.get(edge, 2 * edge))
+    for edge, row, hole in sorted(targets):  # An edge goes up.
+        vertex = rings.insert([int(begin[edge, 0]), -row], after.get(edge, 2 * edge))
         after[edge] = rings.join(vertex, 2 * hole)
 
 
