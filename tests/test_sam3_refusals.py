@@ -36,6 +36,10 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
     [
         ({}, "the response has nothing, expected predictions of SAM 3"),
         ({"a": 1, "b": 2}, "the response has 'a', 'b', expected predictions"),
+        (
+            [{"confidence": 0.5, "rle": {"size": [4, 5]}}],
+            r"a list of predictions: predictions\[0\]: ",
+        ),
         ({"message": "Unauthorized"}, "an error of the server: 'Unauthorized'"),
         ({"detail": [{"loc": ["prompts"]}]}, "an error of the server: "),
         (17, "the response is 17, expected an object with 'prompt_results'"),
@@ -87,7 +91,7 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
         ),
         (
             changed(CONCEPT, "prompt_results", 1, "echo", "text", to="a" * 2000),
-            r"prompt_results\[1\].echo.text has 2,000 characters, at most 1,024 expected",
+            r"prompt_results\[1\].echo.text has 2,000 characters, at most 256 expected",
         ),
         ({"predictions": 5}, "workflow: predictions is 5, expected a list"),
         (

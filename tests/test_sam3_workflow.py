@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,6 +93,17 @@ def test_the_field_of_a_model_stands_for_its_alias():
 )
 def test_predictions_are_found_in_the_outputs(wrap):
     assert_scene(sam3.parse(json.dumps(wrap(made.workflow()))))
+
+
+def test_the_list_of_predictions_itself_is_read():
+    assert_scene(sam3.parse(made.workflow()["predictions"]))
+    listed = made.polygon_predictions()
+    assert sam3.parse(listed, made.WH) == sam3.parse(made.visual(listed), made.WH)
+
+
+def test_objects_inside_the_outputs_are_read():
+    response = SimpleNamespace(**made.workflow())
+    assert_scene(sam3.parse([{"predictions": response, "image": object()}]))
 
 
 @pytest.mark.parametrize(

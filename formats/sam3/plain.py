@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from compactmask.errors import FormatError
 Array = npt.NDArray[Any]
 Fields = Mapping[str, Any]
 
-LONGEST_NAME = 1024
+LONGEST_NAME = 256
 """Characters of a class name; the column of names is as wide as its longest."""
 LARGEST = float(np.finfo(np.float32).max)
 ZIP = b"PK\x03\x04"
@@ -163,7 +163,9 @@ def name(value: Any, where: str) -> str:
 
 def is_nothing(value: Any) -> bool:
     """Tell whether a value is null or has no items."""
-    return value is None or (hasattr(value, "__len__") and len(value) == 0)
+    if isinstance(value, np.ndarray):
+        return value.size == 0
+    return value is None or (isinstance(value, Sized) and len(value) == 0)
 
 
 def listed(names: Any) -> str:

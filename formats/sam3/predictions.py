@@ -38,6 +38,11 @@ def flat(response: Fields, image_shape: Shape | None) -> Detections:
     return gathered(list(_of_prompt(response, "", 0)), image_shape)
 
 
+def bare(values: Any, image_shape: Shape | None) -> Detections:
+    """Read the list of predictions itself, taken out of its response."""
+    return flat({"predictions": values}, image_shape)
+
+
 def _image_shape(image: Any) -> Shape | None:
     """Give the image shape that a workflow names; it does not where nothing was found."""
     if image is None:

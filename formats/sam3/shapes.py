@@ -68,6 +68,7 @@ KINDS = (
         predictions.flat,
     ),
 )
+PREDICTIONS = Kind("a list of predictions", (), (), predictions.bare)
 MASKLETS = Kind("a list of masklets", (), (), video.masklets)
 ANNOTATIONS = Kind("masklets of ground truth", (), (), video.annotated)
 KEYS = tuple(
@@ -134,6 +135,8 @@ def _opened(value: Any) -> Any:
 def _kind(value: Any) -> Kind | None:
     if isinstance(value, list | tuple):
         first = value[0] if value else None
+        if _has(first, "confidence") and any(_has(first, key) for key in predictions.MASK_KEYS):
+            return PREDICTIONS
         return MASKLETS if _has(first, "segmentations") else None
     if not isinstance(value, Mapping):
         return None
@@ -154,7 +157,7 @@ def _is_output(key: str, value: Any) -> bool:
         return isinstance(value, Mapping) and not {"predictions", "prompt_results"}.isdisjoint(
             value
         )
-    return isinstance(value, Mapping)
+    return isinstance(_opened(value), Mapping)
 
 
 def _has(value: Any, key: str) -> bool:
