@@ -210,11 +210,10 @@ class FolderSink(ABC):
 
     def _write(self, path: str, data: bytes, overwrite: bool = False) -> None:
         folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder)
         real = os.path.realpath(folder)
         if os.path.commonpath((real, self.path)) != self.path:
             raise FormatError(f"{path}: a link leads out of the folder, to {real}")
+        os.makedirs(folder, exist_ok=True)
         temporary = partial.beside(path)
         fd = disk.create(temporary)
         try:
@@ -231,7 +230,7 @@ class FolderSink(ABC):
     def _empty(self) -> None:
         """Remove what the format itself would write, and what it has not finished."""
         for name in walk(self._inner, (*self.SUFFIXES, ".partial")):
-            if name.lower().endswith(self.SUFFIXES) or UNFINISHED.search(name):
+            if UNFINISHED.sub("", name).lower().endswith(self.SUFFIXES):
                 disk.remove(os.path.join(self._inner, name))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from compactmask.errors import FormatError
 
 from .. import disk
-from ..folder_sink import FolderSink, Mode, is_far, lost_columns
+from ..folder_sink import UNFINISHED, FolderSink, Mode, is_far, lost_columns
 from ..sink import Loss
 from . import description, lines
 from .layout import LABELS
@@ -151,9 +151,9 @@ class YoloSink(FolderSink):
 
     def _empty(self) -> None:
         super()._empty()
-        path = os.path.join(self.path, description.NAME)
-        if os.path.lexists(path):
-            disk.remove(path)
+        for name in os.listdir(self.path):
+            if UNFINISHED.sub("", name) == description.NAME:
+                disk.remove(os.path.join(self.path, name))
 
 
 def _loss(
