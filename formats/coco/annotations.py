@@ -1,192 +1,218 @@
-"""The annotations of a COCO document as columns, grouped by image."""
+"""The annotations of a dataset, or results: an instance each."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
+from compactmask.errors import FormatError
 
-from .images import Images
-from .segmentation import is_absent, pack, size_of
-from .values import NO_BOX, UNKNOWN_SHAPE, Box, Column, box, integer, number, plain_columns, short
+from .compact import Array, Pieces, Places, narrow, positions
+from .content import Categories, Content
+from .faults import Faults
+from .file import Bytes
+from .further import FurtherKeys
+from .gather import NO_INTEGER, NOTHING, Gather, Keys, box_field, integer_field, number_field
+from .images import Images, of_numbers
+from .instances import Instances, grouped
+from .stream import Block, Further, Stream
 
-OnFault = Callable[[CompactMaskError], None]
-
-
-class OptionalKey(NamedTuple):
-    """A key that an annotation may have: its column, how to read it, and what stands for none."""
-
-    column: str
-    read: Callable[[str, Any], float]
-    dtype: type[np.generic]
-    missing: float
-
-
-OPTIONAL = {
-    "id": OptionalKey("annotation_id", integer, np.int64, -1),
-    "iscrowd": OptionalKey("iscrowd", integer, np.int64, 0),
-    "area": OptionalKey("area", number, np.float64, math.nan),
-    "score": OptionalKey("confidence", number, np.float64, math.nan),
+COLUMNS = {
+    "id": "annotation_id",
+    "iscrowd": "iscrowd",
+    "area": "area",
+    "score": "confidence",
+    "tracker_id": "tracker_id",
 }
-NOT_FURTHER = frozenset(
-    {"image_id", "category_id", "bbox", "segmentation", *OPTIONAL}
-    # names that other columns have
-    | {"annotation_id", "has_mask", "confidence", "class_id", "tracker_id"}
+"""Keys that an annotation may have, and their columns."""
+TAKEN = frozenset(
+    {"category_id", "class_id", "annotation_id", "has_mask", "confidence"}
     | {"xyxy", "mask", "offsets", "crop_shapes"}
 )
+"""Names that other columns have."""
+SLACK = 1e-6
+"""By which a box in fractions of the image may leave it."""
 
 
-@dataclass(frozen=True)
 class Annotations:
-    """What the annotations of a document say, image by image, each image's in the file's order.
+    """Gathers annotations block by block.
 
-    ``indptr`` is where each image's annotations start, ``masked`` tells which images have masks.
-    ``positions`` are the places in the document. ``boxes`` are (x1, y1, x2, y2), NaN where an
-    annotation has none. ``columns`` are all further ones by name, ``category_id`` among them.
+    Parameters
+    ----------
+    keys : Keys
+        The ids of images.
+    faults : Faults
+        What becomes of bad annotations.
     """
 
-    path: str
-    indptr: npt.NDArray[np.int64]
-    masked: npt.NDArray[np.bool_]
-    positions: npt.NDArray[np.int64]
-    boxes: npt.NDArray[np.float64]
-    columns: dict[str, Column]
-    segmentations: list[Any]
+    KEYS = ("image_id", "category_id", *COLUMNS, "bbox", "segmentation")
+    SEGMENTATION = len(KEYS)
 
-    @classmethod
-    def parse(
-        cls,
-        path: str,
-        items: Sequence[Any],
-        images: Images,
-        category_ids: Collection[int],
-        on_fault: OnFault | None,
-    ) -> Annotations:
-        """Check annotations one by one and build the columns of the good ones.
+    def __init__(self, keys: Keys, faults: Faults) -> None:
+        self._keys = keys
+        self._faults = faults
+        fields = [
+            keys.field("image_id"),
+            integer_field("category_id", NO_INTEGER),
+            integer_field("id", -1),
+            integer_field("iscrowd", 0),
+            number_field("area"),
+            number_field("score"),
+            integer_field("tracker_id", -1),
+            box_field("bbox"),
+        ]
+        self._gather = Gather(fields, [self.SEGMENTATION])
+        self._documents = Pieces(np.int64)
+        self._further: dict[str, Further] = {}
+        self._count = 0
+
+    def read(self, stream: Stream, document: int = 0) -> None:
+        """Gather the items of a list that was begun.
 
         Parameters
         ----------
-        path : str
-            The document, for messages.
-        items : sequence
-            JSON values, expected to be objects.
-        images : Images
-            Where ``image_id`` is looked up. Sizes that it lacks are taken from the first RLE,
-            which is the first good one where faults are left out.
-        category_ids : collection of int
-            The ids that the document lists; empty: any.
-        on_fault : callable or None
-            Called with the error of each bad annotation, which is then left out; to know them
-            all, each segmentation is turned to a mask here. None: the first error is raised, and
-            the segmentations are checked when they are used.
+        stream : Stream
+            Stands before the first item.
+        document : int
+            Number of the document, where there are several.
         """
-        rows: list[_Row] = []
-        for position, item in enumerate(items):
-            try:
-                rows.append(_read(position, item, images, category_ids, on_fault is not None))
-            except (FormatError, InvalidMaskError) as error:
-                key = item.get("id") if isinstance(item, dict) else None
-                named = type(error)(f"{path}: {_name(key, position)}: {error}")
-                if on_fault is None:
-                    raise named from None
-                on_fault(named)
-        if on_fault is not None:
-            rows = list(_with_good_masks(path, rows, images, on_fault))
-        rows.sort(key=lambda row: row.image)
-        return cls._from_rows(path, rows, len(images))
+        for block in stream.items(self.KEYS, self._further):
+            self._add(block, document)
 
-    @classmethod
-    def _from_rows(cls, path: str, rows: list[_Row], n_images: int) -> Annotations:
-        image = np.array([row.image for row in rows], dtype=np.int64)
-        has_mask = np.array([not is_absent(row.segmentation) for row in rows], dtype=np.bool_)
-        masked = np.bincount(image[has_mask], minlength=n_images) > 0
-        columns = _optional_columns(rows)
-        columns |= plain_columns([row.item for row in rows], NOT_FURTHER)
-        columns["category_id"] = np.array([row.category_id for row in rows], dtype=np.int64)
-        if not has_mask[masked[image]].all():
-            columns["has_mask"] = has_mask
-        return cls(
-            path=path,
-            indptr=np.concatenate(([0], np.cumsum(np.bincount(image, minlength=n_images)))),
-            masked=masked,
-            positions=np.array([row.position for row in rows], dtype=np.int64),
-            boxes=np.array([row.box for row in rows], dtype=np.float64).reshape(-1, 4),
-            columns=columns,
-            segmentations=[row.segmentation for row in rows],
+    def dataset(self, images: Images | None, categories: Categories, file: Bytes) -> Content:
+        """Make the content of a dataset, or of results (no images)."""
+        gather, faults = self._gather, self._faults
+        numbers, category = gather.column("image_id"), gather.column("category_id")
+        ids, items = gather.column("id"), gather.items()
+        keep = np.ones(len(ids), np.bool_)
+        starts = items.starts
+        nothing = numbers == NO_INTEGER
+        faults.refuse(keep, nothing, ids, starts, lambda _: _missing("image_id"))
+        nothing = category == NO_INTEGER
+        faults.refuse(keep, nothing, ids, starts, lambda _: _missing("category_id"))
+        kind = "results" if images is None else "dataset"
+        listed = categories
+        if len(listed.ids):
+            faults.refuse(
+                keep,
+                ~np.isin(category, listed.ids),
+                ids,
+                starts,
+                lambda row: (
+                    f"category_id {category[row]} is not among the {len(listed.ids)} categories"
+                ),
+            )
+        found = of_numbers(numbers[keep], self._keys) if images is None else images
+        image = narrow(found.find(numbers))
+        faults.refuse(
+            keep,
+            image < 0,
+            ids,
+            starts,
+            lambda row: (
+                f"image_id {self._keys.name(int(numbers[row]))} is not among "
+                f"the {len(found)} images"
+            ),
         )
+        categories = listed.or_of(category[keep])
+        class_ids = np.zeros(len(keep), np.int32)
+        class_ids[keep] = positions(categories.ids, category[keep])
+        return self._content(kind, found, image, class_ids, categories, ids, items, keep, file)
 
-    def name(self, k: int) -> str:
-        """Give the words by which a message names annotation ``k``."""
-        ids = self.columns.get("annotation_id")
-        key = None if ids is None or ids[k] == OPTIONAL["id"].missing else int(ids[k])
-        return f"{self.path}: {_name(key, int(self.positions[k]))}"
+    def single_images(self, images: Images, file: Bytes) -> Content:
+        """Make the content of documents of one image each, without categories."""
+        ids, items = self._gather.column("id"), self._gather.items()
+        keep = np.ones(len(ids), np.bool_)
+        none = Categories(np.empty(0, np.int64), [])
+        image = self._documents.take()
+        return self._content("SA-1B", images, image, None, none, ids, items, keep, file)
 
+    def _add(self, block: Block, document: int) -> None:
+        columns, faults = self._gather.read(block)
+        empty = self._without_segmentation(block)
+        for row in np.flatnonzero(np.isnan(columns[-1][:, 0]) & empty).tolist():
+            faults.setdefault(row, FormatError("it has neither a bbox nor a segmentation"))
+        for row in sorted(faults):
+            start = block.base + int(block.spans[row, 0, 0])
+            self._faults.tell(self._id(block, row), start, faults[row])
+        rows = np.delete(np.arange(len(block.kinds)), list(faults))
+        block.kinds[empty, self.SEGMENTATION] = 0
+        self._gather.take(block, columns, rows)
+        self._documents.add(np.full(len(rows), document))
+        self._count += len(block.kinds)
 
-class _Row(NamedTuple):
-    image: int
-    position: int
-    category_id: int
-    optional: list[float | None]
-    box: Box
-    segmentation: Any
-    item: dict[str, Any]
+    def _without_segmentation(self, block: Block) -> Array:
+        """Tell which annotations have none: no key, null, or an empty list."""
+        spans, kinds = block.spans[:, self.SEGMENTATION], block.kinds[:, self.SEGMENTATION]
+        empty: Array = kinds <= NOTHING
+        short = ~empty & (spans[:, 1] - spans[:, 0] < 16)
+        for row in np.flatnonzero(short).tolist():
+            empty[row] = block.raw(row, self.SEGMENTATION)[1:-1].strip() == b""
+        return empty
 
-
-def _read(
-    position: int, item: Any, images: Images, category_ids: Collection[int], check_size: bool
-) -> _Row:
-    if not isinstance(item, dict):
-        raise FormatError(f"found {short(item)}, expected an object")
-    category_id = integer("category_id", item.get("category_id"))
-    if category_ids and category_id not in category_ids:
-        raise FormatError(
-            f"category_id {category_id} is not among the {len(category_ids)} categories"
-        )
-    optional = [
-        None if item.get(key) is None else known.read(key, item[key])
-        for key, known in OPTIONAL.items()
-    ]
-    xyxy = box(item.get("bbox"))
-    segmentation = item.get("segmentation")
-    if xyxy is NO_BOX and is_absent(segmentation):
-        raise FormatError("it has neither a bbox nor a segmentation")
-    image = images.find(item.get("image_id"))
-    if images.shape(image) == UNKNOWN_SHAPE and (size := size_of(segmentation)) is not None:
-        if check_size:
-            pack([segmentation], size)
-        images.set_shape(image, size)
-    return _Row(image, position, category_id, optional, xyxy, segmentation, item)
-
-
-def _with_good_masks(
-    path: str, rows: Iterable[_Row], images: Images, on_fault: OnFault
-) -> Iterator[_Row]:
-    for row in rows:
+    def _id(self, block: Block, row: int) -> Any:
         try:
-            if not is_absent(row.segmentation):
-                pack([row.segmentation], images.shape(row.image))
-        except InvalidMaskError as error:
-            name = _name(row.item.get("id"), row.position)
-            on_fault(InvalidMaskError(f"{path}: {name}: {error}"))
-        else:
-            yield row
+            return block.value(row, 1 + self.KEYS.index("id"))
+        except FormatError:
+            return None
+
+    def _content(
+        self,
+        kind: str,
+        images: Images,
+        image: Array,
+        class_ids: Array | None,
+        categories: Categories,
+        ids: Array,
+        items: Places,
+        keep: Array,
+        file: Bytes,
+    ) -> Content:
+        gather = self._gather
+        rows = slice(None) if keep.all() else np.flatnonzero(keep)
+        values = {"annotation_id": ids}
+        for key in list(COLUMNS)[1:]:
+            values[COLUMNS[key]] = gather.column(key)
+        for key, name in COLUMNS.items():
+            if key not in gather.present:
+                del values[name]
+        boxes, image = gather.column("bbox")[rows], image[rows]
+        segmentations, items = gather.values(items).of(rows), items.of(rows)
+        values = {name: column[rows] for name, column in values.items()}
+        if kind == "dataset":
+            _to_pixels(boxes, image, images, values)
+        indptr, order = grouped(image, len(images))
+        instances = Instances(
+            path=self._faults.path,
+            indptr=indptr,
+            order=order,
+            item=None,
+            boxes=boxes,
+            class_ids=None if class_ids is None else narrow(class_ids[rows]),
+            category_ids=categories.ids,
+            values=values,
+            segmentations=segmentations,
+            items=items,
+            further=FurtherKeys(
+                self._faults.path, file, items, image, self._further, self._count, TAKEN
+            ),
+        )
+        return Content(kind, categories.names, images, instances)
 
 
-def _optional_columns(rows: list[_Row]) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    for at, known in enumerate(OPTIONAL.values()):
-        values = [row.optional[at] for row in rows]
-        if any(value is not None for value in values):
-            filled = [known.missing if value is None else value for value in values]
-            columns[known.column] = np.array(filled, dtype=known.dtype)
-    return columns
+def _missing(key: str) -> str:
+    return f"{key} is None, expected an integer"
 
 
-def _name(key: Any, position: int) -> str:
-    return f"annotation at position {position}" if key is None else f"annotation {short(key)}"
+def _to_pixels(boxes: Array, image: Array, images: Images, values: dict[str, Array]) -> None:
+    """Turn boxes and areas in fractions of the image, where all are, to pixels."""
+    there = ~np.isnan(boxes[:, 0])
+    if not there.any() or np.nanmin(boxes) < -SLACK or np.nanmax(boxes) > 1 + SLACK:
+        return
+    sides = np.stack([images.widths[image], images.heights[image]], axis=1).astype(np.float64)
+    if (boxes[there] == np.round(boxes[there])).all() or (sides == 0).any():
+        return
+    boxes *= np.hstack([sides, sides])
+    if "area" in values:
+        values["area"] = values["area"] * sides.prod(axis=1)

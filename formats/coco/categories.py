@@ -63,6 +63,16 @@ class Categories:
             some have none.
         """
         found = {pair: self._category(*pair, names, where) for pair in set(pairs)}
+        if (
+            len(
+                {category.class_id is None for category in [*self._by_id.values(), *found.values()]}
+            )
+            > 1
+        ):
+            raise FormatError(
+                f"{where}: some instances of the dataset have a class_id and some have none, and "
+                "each annotation needs a category"
+            )
         by_id, by_class = dict(self._by_id), dict(self._by_class)
         for category in found.values():
             class_id, number, _ = category
@@ -79,11 +89,6 @@ class Categories:
                 raise FormatError(
                     f"{where}: class {class_id} has category_id {same} and {number}, expected one"
                 )
-        if len({category.class_id is None for category in by_id.values()}) > 1:
-            raise FormatError(
-                f"{where}: some instances of the dataset have a class_id and some have none, and "
-                "each annotation needs a category"
-            )
         return found
 
     def new(self, categories: Iterable[Category]) -> list[Category]:

@@ -1,89 +1,63 @@
-"""Everything that a COCO document says, checked and as columns."""
+"""Everything that a COCO document says, as columns and places."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from compactmask.errors import FormatError
 
-from . import document
-from .annotations import Annotations, OnFault
-from .columns import Columns
+from .compact import Array
 from .images import Images
+from .instances import Instances
+from .parse import kind_of
 from .values import integer
 
 
 @dataclass(frozen=True)
-class Content:
-    """A document in RAM: its classes, and the columns of its images and annotations.
+class Categories:
+    """Ids and names of categories, in the document's order; none listed: any id will do."""
 
-    ``kind`` is "dataset" or "results". ``shapes`` are (H, W) of the images, zeros where unknown;
-    ``class_ids`` are the annotations' indices into ``classes``.
+    ids: Array
+    names: list[str]
+
+    @classmethod
+    def parse(cls, path: str, listed: Any) -> Categories:
+        """Read what a document lists; None where it lists none."""
+        names: dict[int, str] = {}
+        if listed is not None and not isinstance(listed, list):
+            raise FormatError(f"{path}: 'categories' is {kind_of(listed)}, expected a list")
+        for position, item in enumerate(listed or []):
+            try:
+                if not isinstance(item, dict):
+                    raise FormatError(f"found {kind_of(item)}, expected an object")
+                key = integer("id", item.get("id"))
+                if key in names:
+                    raise FormatError(f"id {key} is that of {names[key]!r} too")
+                name = item.get("name")
+                names[key] = str(key if name is None else name)
+            except FormatError as error:
+                raise FormatError(f"{path}: categories[{position}]: {error}") from None
+        return cls(np.array(list(names), np.int64), list(names.values()))
+
+    def or_of(self, numbers: Array) -> Categories:
+        """Give these, or where none are listed those that occur, ascending, named by their ids."""
+        if len(self.ids):
+            return self
+        ids = np.unique(numbers).astype(np.int64)
+        return Categories(ids, [str(key) for key in ids.tolist()])
+
+
+@dataclass(frozen=True)
+class Content:
+    """A document: what it is, its classes, and the columns of its images and instances.
+
+    ``kind`` is "dataset", "results", ...; ``classes`` are empty where it has no categories.
     """
 
     kind: str
     classes: list[str]
-    metadata: dict[str, Any]
-    images: Columns
-    shapes: list[tuple[int, int]]
-    annotations: Annotations
-    class_ids: npt.NDArray[np.int64]
-
-    @classmethod
-    def load(cls, path: str, on_fault: OnFault | None) -> Content:
-        """Read a document.
-
-        Parameters
-        ----------
-        path : str
-            A JSON file.
-        on_fault : callable or None
-            As for :meth:`Annotations.parse`.
-
-        Raises
-        ------
-        FormatError
-            Where the file is not COCO JSON, or an annotation contradicts it.
-        """
-        parsed = document.read(path)
-        names = _category_names(path, parsed.categories)
-        images = Images(path, parsed.images)
-        annotations = Annotations.parse(path, parsed.annotations, images, names.keys(), on_fault)
-        category_ids = annotations.columns["category_id"]
-        if not names:
-            names = {key: str(key) for key in np.unique(category_ids).tolist()}
-        return cls(
-            kind="results" if parsed.images is None else "dataset",
-            classes=list(names.values()),
-            metadata=parsed.metadata,
-            images=Columns(images.columns()),
-            shapes=[images.shape(i) for i in range(len(images))],
-            annotations=annotations,
-            class_ids=_positions(list(names), category_ids),
-        )
-
-
-def _category_names(path: str, objects: document.Objects) -> dict[int, str]:
-    names: dict[int, str] = {}
-    for position, item in enumerate(objects):
-        try:
-            key = integer("id", item.get("id"))
-            if key in names:
-                raise FormatError(f"id {key} is that of {names[key]!r} too")
-            name = item.get("name")
-            names[key] = str(key if name is None else name)
-        except FormatError as error:
-            raise FormatError(f"{path}: categories[{position}]: {error}") from None
-    return names
-
-
-def _positions(ids: Sequence[int], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if not ids:  # and so nothing is wanted
-        return wanted
-    order = np.argsort(np.array(ids, dtype=np.int64))
-    return order[np.searchsorted(ids, wanted, sorter=order)]
+    images: Images
+    instances: Instances

@@ -10,7 +10,7 @@ from typing import Literal
 from ..partial import beside, resolve
 from .composing import Composer, Style
 from .spool import Spool
-from .writer import Writer
+from .writer import Writer, checked_names
 
 Mode = Literal["x", "w", "a"]
 
@@ -86,6 +86,7 @@ def create(
         raise ValueError(f"mode {mode!r}, expected 'x', 'w' or 'a'")
     composer = _composer(style, polygons, allow_lossy)
     real = resolve(path)
+    names = checked_names(() if classes is None else classes, real)
     spool = Spool(real)
     exists = os.path.lexists(real)
     if exists and (mode == "x" or (mode == "a" and not spool.exists)):
@@ -97,9 +98,9 @@ def create(
         )
     writer = Writer(real, spool, real + ENDING, composer=composer, replace=mode != "x", keep=True)
     if mode == "a" and spool.exists:
-        writer.resume(classes or ())
+        writer.resume(names)
     else:
-        writer.begin(classes or ())
+        writer.begin(names)
     return writer
 
 
@@ -127,7 +128,7 @@ def create_sealed(
     temporary = beside(real)
     spool = Spool(temporary.removesuffix(ENDING))
     writer = Writer(real, spool, temporary, composer=composer, replace=replace, keep=False)
-    writer.begin(())
+    writer.begin([])
     return writer
 
 

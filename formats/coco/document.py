@@ -1,104 +1,249 @@
-"""A COCO JSON document in RAM: a dataset or a list of results, its outer shape checked."""
+"""A document in one pass: told by what it holds, checked, and turned to columns."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, NamedTuple
+import os
+from dataclasses import dataclass, replace
+from typing import Any
 
-from compactmask import _optional
-from compactmask.errors import FormatError
+import numpy as np
 
-Objects = list[dict[str, Any]]
+from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from . import images as image_lists
+from . import sa1b
+from . import videos as video_lists
+from .annotations import Annotations
+from .content import Categories, Content
+from .faults import Faults, OnFault
+from .file import JsonFile
+from .gather import Keys
+from .images import Images
+from .masklets import Masklets
+from .masks import JsonMasks, MaskReader
+from .panoptic import Segments
+from .parse import kind_of
+from .segmentation import pack, size_of
+from .stream import Stream
+from .values import short
+from .videos import Frames, Tracks
+
+Gathered = Annotations | Tracks | Segments
 
 
-class Document(NamedTuple):
-    """The parts of a COCO document that this package reads.
+@dataclass(frozen=True)
+class Document:
+    """What a document says, what else it says about itself, and what reads its masks."""
 
-    ``images`` is None for a list of results, which has none; ``categories`` is empty where the
-    document names none. ``annotations`` may hold anything: each one is checked by itself.
-    ``metadata`` is what else a dataset has (info, licenses), and its categories as they are.
-    """
-
-    images: Objects | None
-    annotations: list[Any]
-    categories: Objects
+    content: Content
     metadata: dict[str, Any]
+    masks: MaskReader
+    file_bytes: int
 
 
-def read(path: str) -> Document:
-    """Parse a document and tell a dataset from a list of results.
+def read(path: str, on_fault: OnFault | None) -> Document:
+    """Read a document.
 
     Parameters
     ----------
     path : str
-        A JSON file in UTF-8, with or without a byte order mark.
+        A JSON file, which may be compressed by gzip.
+    on_fault : callable, optional
+        Called with the error of each bad annotation, which is then left out; to know them all,
+        each segmentation is turned to a mask here. Without, the first error is raised, and
+        segmentations are checked when they are used.
 
     Raises
     ------
     FormatError
-        Where the file is not JSON, or neither a COCO dataset nor a list of results.
+        Where it is not JSON, or nothing that COCO.md describes.
     """
-    value = _parse(path)
-    if isinstance(value, list):
-        return Document(None, value, [], {})
-    if not isinstance(value, dict):
-        raise FormatError(
-            f"{path}: found a JSON {_kind(value)}, expected a COCO dataset (an object with "
-            "'images') or a list of results"
-        )
-    if "images" not in value:
-        found = ", ".join(repr(key) for key in list(value)[:8]) or "no key at all"
-        raise FormatError(f"{path}: a COCO dataset has 'images', found {found}")
-    annotations = value.get("annotations", [])
-    if not isinstance(annotations, list):
-        raise FormatError(f"{path}: 'annotations' is {_kind(annotations)}, expected a list")
-    metadata = {key: item for key, item in value.items() if key not in ("images", "annotations")}
-    _check_metadata(path, metadata)
-    return Document(
-        _objects(path, "images", value["images"]),
-        annotations,
-        _objects(path, "categories", value.get("categories", [])),
-        metadata,
-    )
-
-
-def _parse(path: str) -> Any:
-    data = Path(path).read_bytes().removeprefix(BYTE_ORDER_MARK)
-    if not data.strip():
+    faults = Faults(path, on_fault)
+    if os.path.isdir(path):
+        content, folder = sa1b.read(path, faults)
+        masks: MaskReader = JsonMasks(folder, content.instances, content.images)
+        return _checked(Document(content, {}, masks, folder.size), faults)
+    file = JsonFile(path)
+    stream = Stream(file)
+    first = stream.peek()
+    if first == b"[":
+        content, metadata = _of_list(stream, file, faults), {}
+        masks = JsonMasks(file, content.instances, content.images)
+    elif first == b"{":
+        content, metadata, masks = _Object(stream, file, faults).read()
+    elif not first:
         raise FormatError(f"{path}: the file is empty, expected COCO JSON")
-    orjson = _optional.find("orjson")
-    if orjson is not None:
-        try:
-            return orjson.loads(data)
-        except ValueError:
-            pass  # the standard module takes NaN and Infinity too, and says where it failed
+    else:
+        found = kind_of(stream.value())
+        raise FormatError(
+            f"{path}: found a JSON {found}, expected a COCO dataset (an object with 'images') "
+            "or a list of results"
+        )
+    return _checked(Document(content, metadata, masks, os.path.getsize(path)), faults)
+
+
+def _checked(document: Document, faults: Faults) -> Document:
+    content, masks = document.content, document.masks
+    if isinstance(masks, JsonMasks):
+        _find_sizes(content, masks, faults)
+    return _without_bad_masks(document, faults) if faults.are_left_out else document
+
+
+def _of_list(stream: Stream, file: JsonFile, faults: Faults) -> Content:
+    keys = Keys()
+    gathered: Annotations | Tracks = Annotations(keys, faults)
+    if stream.begin_list("results"):
+        first = stream.ahead()
+        if isinstance(first, dict) and "segmentations" in first:
+            gathered = Tracks(keys, faults)
+        gathered.read(stream)
+    stream.end()
+    none = Categories.parse(stream.path, None)
+    if isinstance(gathered, Tracks):
+        return gathered.finish(None, none, file)
+    return gathered.dataset(None, none, file)
+
+
+class _Object:
+    """Reads a document that is an object, whatever the order of its keys."""
+
+    def __init__(self, stream: Stream, file: JsonFile, faults: Faults) -> None:
+        self._stream = stream
+        self._file = file
+        self._faults = faults
+        self._path = stream.path
+        self._keys = Keys()
+        self._images: Images | None = None
+        self._frames: Frames | None = None
+        self._masklets: Masklets | None = None
+        self._gathered: Gathered | None = None
+        self._rest: dict[str, Any] = {}
+
+    def read(self) -> tuple[Content, dict[str, Any], MaskReader]:
+        """Go over the document, and tell what it is."""
+        stream = self._stream
+        for key in stream.members():
+            if key == "images":
+                self._images = image_lists.read(stream, self._file, self._keys)
+            elif key == "videos":
+                self._frames = video_lists.read(stream, self._keys)
+            elif key == "annotations":
+                self._read_annotations()
+            elif key == "masklet":
+                self._masklets = Masklets(self._path)
+                self._masklets.read(stream)
+            else:
+                self._rest[key] = stream.value()
+        stream.end()
+        content, masks = self._finish()
+        _check_metadata(self._path, self._rest)
+        return (
+            content,
+            self._rest,
+            masks or JsonMasks(self._file, content.instances, content.images),
+        )
+
+    def _read_annotations(self) -> None:
+        if not self._stream.begin_list("annotations"):
+            return
+        first = self._stream.ahead()
+        kinds: dict[str, type[Gathered]] = {"segmentations": Tracks, "segments_info": Segments}
+        found = [kind for key, kind in kinds.items() if isinstance(first, dict) and key in first]
+        self._gathered = (found or [Annotations])[0](self._keys, self._faults)
+        self._gathered.read(self._stream)
+
+    def _finish(self) -> tuple[Content, MaskReader | None]:
+        categories = Categories.parse(self._path, self._rest.get("categories"))
+        gathered = self._gathered
+        if self._masklets is not None:
+            return self._masklets.finish(self._rest), None
+        if self._frames is not None:
+            if not isinstance(gathered, Tracks):
+                self._check_gathered("segmentations", "videos")
+                gathered = Tracks(self._keys, self._faults)
+            return gathered.finish(self._frames, categories, self._file), None
+        if self._images is not None and isinstance(gathered, Segments):
+            folder = os.path.splitext(self._path)[0]
+            return gathered.finish(self._images, categories, folder)
+        if self._images is None and isinstance(self._rest.get("image"), dict):
+            return self._single_image(), None
+        if self._images is None:
+            found = ", ".join(repr(key) for key in list(self._rest)[:8]) or "no key at all"
+            raise FormatError(
+                f"{self._path}: a COCO dataset has 'images' (a video one 'videos', SA-1B 'image', "
+                f"SA-V 'masklet'), found {found}"
+            )
+        if not isinstance(gathered, Annotations):
+            self._check_gathered("segmentation", "images")
+            gathered = Annotations(self._keys, self._faults)
+        return gathered.dataset(self._images, categories, self._file), None
+
+    def _check_gathered(self, expected: str, beside: str) -> None:
+        if self._gathered is not None:
+            raise FormatError(
+                f"{self._path}: its first annotation has no {expected!r}, as a document with "
+                f"{beside!r} has"
+            )
+
+    def _single_image(self) -> Content:
+        image = self._rest.pop("image")
+        gathered = self._gathered
+        if not isinstance(gathered, Annotations):
+            self._check_gathered("segmentation", "image")
+            gathered = Annotations(self._keys, self._faults)
+        return gathered.single_images(image_lists.single(self._path, [image]), self._file)
+
+
+def _find_sizes(content: Content, masks: JsonMasks, faults: Faults) -> None:
+    """Take the size of images that have none from their first RLE."""
+    images, instances = content.images, content.instances
+    unknown = (images.heights == 0) & (np.diff(instances.indptr) > 0)
+    for i in np.flatnonzero(unknown).tolist():
+        start, stop = instances.indptr[i : i + 2].tolist()
+        for k in range(start, stop):
+            (segmentation,) = masks.segmentations(i, k, k + 1)
+            size = size_of(segmentation)
+            if size is not None and (not faults.are_left_out or _is_good(segmentation, size)):
+                images.set_shape(i, size)
+                break
+
+
+def _is_good(segmentation: Any, size: tuple[int, int]) -> bool:
     try:
-        return json.loads(data)
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            f"{path}: not UTF-8: byte {data[error.start]:#04x} at {error.start}"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise FormatError(
-            f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno} "
-            f"(character {error.pos:,})"
-        ) from None
-    except RecursionError:
-        raise FormatError(f"{path}: JSON nested too deeply to be a COCO document") from None
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise FormatError(f"{path}: not JSON that can be read: {error}") from None
+        pack([segmentation], size)
+    except InvalidMaskError:
+        return False
+    return True
 
 
-def _objects(path: str, name: str, value: Any) -> Objects:
-    if not isinstance(value, list):
-        raise FormatError(f"{path}: '{name}' is {_kind(value)}, expected a list")
-    for position, item in enumerate(value):
-        if not isinstance(item, dict):
-            raise FormatError(f"{path}: {name}[{position}] is {_kind(item)}, expected an object")
-    return value
+def _without_bad_masks(document: Document, faults: Faults) -> Document:
+    """Turn every segmentation to a mask, and leave instances out whose is not valid."""
+    content, masks = document.content, document.masks
+    instances = content.instances
+    keep = np.ones(len(instances), np.bool_)
+    for i in range(len(content.images)):
+        start, stop = instances.indptr[i : i + 2].tolist()
+        if not masks.is_masked(i) or _packs(masks, i, start, stop) is None:
+            continue
+        for k in range(start, stop):
+            error = _packs(masks, i, k, k + 1)
+            if error is not None:
+                keep[instances.row(k)] = False
+                faults.tell_named(error)
+    if keep.all():
+        return document
+    kept = instances.kept(keep, len(content.images))
+    return replace(document, content=replace(content, instances=kept), masks=masks.of(kept))
+
+
+def _packs(masks: MaskReader, i: int, start: int, stop: int) -> CompactMaskError | None:
+    """Give the error of masks that are not valid."""
+    try:
+        masks.pack(i, start, stop)
+    except CompactMaskError as error:
+        return error
+    return None
 
 
 def _check_metadata(path: str, metadata: dict[str, Any]) -> None:
@@ -107,11 +252,4 @@ def _check_metadata(path: str, metadata: dict[str, Any]) -> None:
         try:
             json.dumps({key: item}, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
-            raise FormatError(f"{path}: {key!r} is not valid JSON: {error}") from None
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {dict: "object", list: "list", str: "string", bool: "boolean"}
-    return names.get(type(value), "number")
+            raise FormatError(f"{path}: {short(key)} is not valid JSON: {error}") from None

@@ -2,103 +2,208 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from compactmask._kernels import json_numbers
 from compactmask.errors import FormatError
 
-from .document import Objects
-from .values import UNKNOWN_SHAPE, Column, integer, plain_columns, short, side, text, text_column
+from .compact import Array, Texts, positions, text_column
+from .file import JsonFile
+from .further import JSON, FurtherKeys
+from .gather import NO_INTEGER, Field, Gather, Keys
+from .stream import Further, Stream
+from .values import LONGEST_SIDE, integer, side, text
 
-KEYS = ("id", "file_name", "height", "width")
+COLUMNS = frozenset({"id", "file_name", "height", "width"})
 
 
+@dataclass
 class Images:
     """Ids, names and sizes of images, in the document's order.
 
-    Parameters
-    ----------
-    path : str
-        The document, for messages.
-    objects : list of dict or None
-        The ``images`` of a dataset. None for a list of results, whose images are those that
-        its ``image_id`` name, in the order of their first appearance.
+    ``numbers`` are what annotations name them by: ids, or of ids that are text their numbers.
+    ``columns`` are further ones by name, ``further`` those that are read from the document.
     """
 
-    def __init__(self, path: str, objects: Objects | None) -> None:
-        self._listed = objects is not None
-        self._index: dict[int | str, int] = {}
-        self._names: list[str] = []
-        self._sizes: list[tuple[int, int]] = []
-        self._further: dict[str, Column] = {}
-        for position, item in enumerate(objects or []):
-            try:
-                self._add(*self._read(item))
-            except FormatError as error:
-                raise FormatError(f"{path}: images[{position}]: {error}") from None
-        if objects:
-            self._further = plain_columns(objects, KEYS)
+    ids: Array
+    numbers: Array
+    names: Texts
+    heights: Array
+    widths: Array
+    columns: dict[str, Array] = field(default_factory=dict)
+    further: FurtherKeys | None = None
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.ids)
 
-    def find(self, image_id: Any) -> int:
-        """Return the index of the image with an id.
-
-        A list of results adds an image that it has not named before. Its ids may be text, as some
-        writers put a file's stem there: all of them or none.
-        """
-        if self._listed:
-            position = self._index.get(integer("image_id", image_id))
-            if position is None:
-                raise FormatError(f"image_id {image_id} is not among the {len(self)} images")
-            return position
-        read = text if isinstance(image_id, str) else integer
-        key = read("image_id", image_id)
-        if key not in self._index:
-            if self._index and type(key) is not type(next(iter(self._index))):
-                raise FormatError(
-                    f"image_id is {short(image_id)}, expected all ids to be integers, or all text"
-                )
-            self._add(key, key if isinstance(key, str) else "", UNKNOWN_SHAPE)
-        return self._index[key]
-
-    def shape(self, index: int) -> tuple[int, int]:
+    def shape(self, i: int) -> tuple[int, int]:
         """Return ``(H, W)``, zeros where it is not known."""
-        return self._sizes[index]
+        return int(self.heights[i]), int(self.widths[i])
 
-    def set_shape(self, index: int, shape: tuple[int, int]) -> None:
+    def set_shape(self, i: int, shape: tuple[int, int]) -> None:
         """Set ``(H, W)`` of an image whose size the document does not give by itself."""
-        self._sizes[index] = shape
+        self.heights[i], self.widths[i] = shape
 
-    def columns(self) -> dict[str, Column]:
-        """Return ``id``, ``file_name`` ("" for none), ``height``, ``width`` and further columns.
+    def find(self, numbers: Array) -> Array:
+        """Give the position of each number, -1 where no image has it."""
+        return positions(self.numbers, numbers)
 
-        Where the document's ids are text, that is the file name, and the id is the position.
-        """
-        ids = list(self._index)
-        positions = any(isinstance(key, str) for key in ids)
-        sizes = np.array(self._sizes, dtype=np.int32).reshape(-1, 2)
-        return {
-            "id": np.array(range(len(ids)) if positions else ids, dtype=np.int64),
-            "file_name": text_column(self._names),
-            "height": sizes[:, 0].copy(),
-            "width": sizes[:, 1].copy(),
-            **self._further,
+    def mapping(self) -> dict[str, Callable[[], Array]]:
+        """Give what reads each column."""
+        columns: dict[str, Callable[[], Array]] = {
+            "id": self.ids.copy,
+            "file_name": self.names.column,
+            "height": self.heights.copy,
+            "width": self.widths.copy,
         }
+        columns |= {name: column.copy for name, column in self.columns.items()}
+        if self.further is not None:
+            columns |= {name: partial(self._further, name) for name in self.further.keys}
+        return columns
 
-    def _add(self, key: int | str, name: str, size: tuple[int, int]) -> None:
-        if key in self._index:
-            raise FormatError(f"id {key} is that of images[{self._index[key]}] too")
-        self._index[key] = len(self._index)
-        self._names.append(name)
-        self._sizes.append(size)
+    def _further(self, name: str) -> Array:
+        assert self.further is not None
+        return self.further.columns(np.arange(len(self)), [name])[name]
 
-    @staticmethod
-    def _read(item: dict[str, Any]) -> tuple[int, str, tuple[int, int]]:
-        name = text("file_name", item.get("file_name") or "")
-        height, width = (side(key, item.get(key)) for key in ("height", "width"))
-        if (height == 0) != (width == 0):
-            raise FormatError(f"height is {height} and width is {width}, expected both or none")
-        return integer("id", item.get("id")), name, (height, width)
+
+def of_numbers(numbers: Array, keys: Keys) -> Images:
+    """Make the images that results name, in the order of their first appearance."""
+    distinct, first = np.unique(numbers, return_index=True)
+    numbers = distinct[np.argsort(first)].astype(np.int64)
+    n = len(numbers)
+    texts = list(keys.texts)
+    return Images(
+        ids=np.arange(n) if texts else numbers,
+        numbers=numbers,
+        names=Texts(texts[i] for i in numbers.tolist()) if texts else Texts([""] * n),
+        heights=np.zeros(n, np.int32),
+        widths=np.zeros(n, np.int32),
+    )
+
+
+def read(stream: Stream, file: JsonFile, keys: Keys) -> Images:
+    """Read the list ``images`` of a dataset.
+
+    Parameters
+    ----------
+    stream : Stream
+        Stands before it.
+    file : JsonFile
+        The document, for further keys.
+    keys : Keys
+        The ids of images.
+
+    Raises
+    ------
+    FormatError
+        Where one is not what COCO.md says.
+    """
+    if not stream.begin_list("images"):
+        empty = np.empty(0, np.int64)
+        return Images(empty, empty, Texts([]), *np.empty((2, 0), np.int32))
+    fields = [
+        keys.field("id"),
+        Field("height", _sides, side, 0, np.int64),
+        Field("width", _sides, side, 0, np.int64),
+    ]
+    gather = Gather(fields)
+    further: dict[str, Further] = {}
+    names = _names(stream, gather, further)
+    heights, widths = gather.column("height"), gather.column("width")
+    numbers = gather.column("id").astype(np.int64)
+    _check_sizes(stream.path, heights, widths)
+    n = len(numbers)
+    _check_ids(stream.path, numbers, keys)
+    further.pop("file_name", None)
+    columns: dict[str, Array] = {}
+    if keys.texts:
+        texts = list(keys.texts)
+        shown = [json.dumps(texts[i], ensure_ascii=False) for i in numbers.tolist()]
+        columns[f"id{JSON}"] = text_column(shown)
+    return Images(
+        ids=np.arange(n) if keys.texts else numbers,
+        numbers=numbers,
+        names=names,
+        heights=heights.astype(np.int32),
+        widths=widths.astype(np.int32),
+        columns=columns,
+        further=FurtherKeys(
+            stream.path, file, gather.items(), np.zeros(n, np.int8), further, n, COLUMNS
+        ),
+    )
+
+
+def single(path: str, objects: list[dict[str, Any]]) -> Images:
+    """Make images of what SA-1B says of the image of each document."""
+    ids, names, sizes = [], [], []
+    for item in objects:
+        try:
+            ids.append(integer("image_id", item.get("image_id")))
+            names.append(text("file_name", item.get("file_name") or ""))
+            sizes.append([side(key, item.get(key)) for key in ("height", "width")])
+        except FormatError as error:
+            raise FormatError(f"{path}: image: {error}") from None
+    heights, widths = np.array(sizes, np.int32).reshape(-1, 2).T
+    numbers = np.array(ids, np.int64)
+    return Images(numbers, numbers, Texts(names), heights.copy(), widths.copy())
+
+
+def _names(stream: Stream, gather: Gather, further: dict[str, Further]) -> Texts:
+    """Gather the columns of all images, and give their names."""
+    names = Texts()
+    keys = ["id", "height", "width", "file_name"]
+
+    def refuse(row: int, error: FormatError) -> None:
+        raise FormatError(f"{stream.path}: images[{len(names) + row}]: {error}") from None
+
+    for block in stream.items(keys, further):
+        gather.add(block, refuse)
+        found = []
+        for row, (start, stop) in enumerate(block.spans[:, len(keys)].tolist()):
+            raw = block.text[start:stop]
+            if raw.isascii() and b"\\" not in raw and raw[:1] == b'"':
+                found.append(raw[1:-1])
+            else:
+                try:
+                    value = block.value(row, len(keys))
+                    found.append(text("file_name", value or "").encode())
+                except FormatError as error:
+                    refuse(row, error)
+        names.add(found)
+    return names
+
+
+def _sides(text: bytes, spans: Array, kinds: Array, out: Array, odd: Array) -> None:
+    json_numbers.integers(text, spans, kinds, out, odd)
+    odd[(out < 0) | (out > LONGEST_SIDE)] = 1
+
+
+def _check_sizes(path: str, heights: Array, widths: Array) -> None:
+    wrong = np.flatnonzero((heights == 0) != (widths == 0))
+    if len(wrong):
+        i = int(wrong[0])
+        raise FormatError(
+            f"{path}: images[{i}]: height is {heights[i]} and width is {widths[i]}, "
+            "expected both or none"
+        )
+
+
+def _check_ids(path: str, numbers: Array, keys: Keys) -> None:
+    missing = np.flatnonzero(numbers == NO_INTEGER)
+    if len(missing):
+        raise FormatError(f"{path}: images[{missing[0]}]: id is None, expected an integer")
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(same):
+        first, second = order[same[0]], order[same[0] + 1]
+        raise FormatError(
+            f"{path}: images[{second}]: id {keys.name(int(numbers[second]))} is that of "
+            f"images[{first}] too"
+        )

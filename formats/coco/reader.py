@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,27 +15,26 @@ from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
-from ..source import BoolMask, Instance
-from .annotations import OnFault
-from .columns import Columns
-from .content import Content
-from .segmentation import pack
-from .values import Column
+from ..source import BoolMask, Columns, Instance
+from . import document
+from .compact import Array
+from .document import Document
+from .faults import OnFault
 
 
 def open(path: str | os.PathLike[str]) -> SegmentationDataset:
-    """Open a COCO dataset or a list of COCO results.
+    """Open COCO JSON: a dataset, results, or one of the dialects of ``formats/COCO.md``.
 
     Parameters
     ----------
     path : path-like
-        A JSON file, as ``formats/COCO.md`` describes it.
+        A JSON file, which may be compressed by gzip, or a folder of SA-1B's.
 
     Returns
     -------
     SegmentationDataset
-        Its images, in the document's order. The document is parsed now; segmentations are turned
-        to masks when they are used.
+        Its images, in the document's order. The document is gone over once, now; segmentations
+        and further keys are parsed when they are used.
 
     Raises
     ------
@@ -56,36 +57,36 @@ def open(path: str | os.PathLike[str]) -> SegmentationDataset:
 
 
 class CocoSource:
-    """A COCO document: columns in RAM, segmentations packed when they are asked for.
+    """A COCO document: columns in RAM, segmentations and further keys read when they are used.
 
     Parameters
     ----------
     path : path-like
-        A JSON file.
+        A JSON file, or a folder of SA-1B's.
     on_fault : callable, optional
         Called with the error of each bad annotation, which is left out. By default the first
         error is raised: here, or for a segmentation when it is used.
     """
 
     def __init__(self, path: str | os.PathLike[str], on_fault: OnFault | None = None) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = os.path.abspath(os.fsdecode(path))
         self._on_fault = on_fault
-        self._content: Content | None = None
+        self._document: Document | None = None
         self.refresh()
 
     def __reduce__(self) -> tuple[type[CocoSource], tuple[str]]:
         return CocoSource, (self.path,)
 
     def refresh(self) -> None:
-        """Parse the document again."""
-        self._content = content = Content.load(self.path, self._on_fault)
+        """Go over the document again."""
+        self._document = document.read(self.path, self._on_fault)
         self._last: tuple[int, Packed] | None = None
-        self._columns = self._detection_columns(content)
+        self._measures: dict[str, Array] | None = None
 
     @property
     def classes(self) -> list[str]:
         """Names of the categories."""
-        return self._open.classes
+        return self._open.content.classes
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -93,146 +94,150 @@ class CocoSource:
         return self._open.metadata
 
     @property
-    def n_images(self) -> int:
-        """Number of images."""
-        return len(self._open.shapes)
-
-    @property
-    def n_detections(self) -> int:
-        """Number of annotations."""
-        return len(self._open.annotations.positions)
+    def about(self) -> dict[str, str | None]:
+        """How it is stored."""
+        kind = self._open.content.kind
+        return {"format": f"COCO {kind}", "encoding": None, "compression": None}
 
     @property
     def bytes_read(self) -> int:
-        """Size of the document, which is read whole."""
-        return os.path.getsize(self.path)
+        """Bytes read since it was indexed."""
+        return self._open.masks.bytes_read
 
     @property
     def file_bytes(self) -> int:
-        """Size of the document."""
-        return os.path.getsize(self.path)
+        """Size of the document, as it is on the disk."""
+        return self._open.file_bytes
 
     @property
-    def about(self) -> dict[str, str | None]:
-        """How it is stored."""
-        return {
-            "format": f"COCO JSON, {self._open.kind}",
-            "encoding": "COCO RLE and polygons",
-            "compression": None,
-        }
-
-    def close(self) -> None:
-        """Let go of the document. Closing twice is allowed."""
-        self._content = self._last = None
+    def n_images(self) -> int:
+        """Number of images."""
+        return len(self._open.content.images)
 
     @property
-    def _open(self) -> Content:
-        if self._content is None:
-            raise ValueError(f"{self.path}: the dataset is closed")
-        return self._content
+    def n_detections(self) -> int:
+        """Number of instances."""
+        return len(self._open.content.instances)
 
     @property
     def images(self) -> Columns:
         """Columns of the images."""
-        return self._open.images
-
-    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
-        """Give the id, file name and shape of image ``i``."""
-        images = self._open.images
-        name = images["file_name"][i] if "file_name" in images else ""
-        height, width = self._open.shapes[i]
-        return int(images["id"][i]), str(name), (int(height), int(width))
-
-    def place(self, i: int) -> int:
-        """Give the place of image ``i``, which is its position."""
-        return i
-
-    def at(self, place: int) -> int | None:
-        """Give the position of the image at a place, which is that place."""
-        return place
-
-    @property
-    def identity(self) -> str:
-        """What tells the document from another one: nothing does."""
-        return ""
+        return Columns(self._open.content.images.mapping())
 
     @property
     def detections(self) -> Columns:
-        """Columns of the annotations; those of the masks turn all segmentations to masks."""
-        _ = self._open
-        return self._columns
+        """Columns of the instances, image by image."""
+        instances = self._open.content.instances
+        rows = instances.rows(0, len(instances))
+        columns: dict[str, Callable[[], Array]] = {"xyxy": self._all_boxes}
+        if instances.class_ids is not None:
+            columns["class_id"] = partial(instances.classes, rows)
+        for name, read in instances.readers().items():
+            columns["data/area" if name == "area" else name] = partial(read, rows)
+        if self._some_lack_masks():
+            columns["has_mask"] = partial(self._open.masks.has_mask, rows)
+        for name in ("area", "offsets", "crop_shapes"):
+            columns[name] = partial(self._measure, name)
+        if instances.further is not None:
+            for name in instances.further.keys:
+                columns[name] = partial(self._further, name)
+        return Columns(columns)
 
     def detection_range(self, i: int) -> tuple[int, int]:
         """Give the first annotation of image ``i`` and the one after its last."""
-        indptr = self._open.annotations.indptr
+        indptr = self._open.content.instances.indptr
         return int(indptr[i]), int(indptr[i + 1])
 
     def fields(self, i: int) -> dict[str, Any]:
         """Give the keyword arguments of image ``i``'s ``sv.Detections``, fresh, all but mask."""
-        content = self._open
-        rows = slice(*self.detection_range(i))
-        data = {name: column[rows].copy() for name, column in content.annotations.columns.items()}
-        return {
-            "xyxy": self._boxes(i),
-            "class_id": content.class_ids[rows].copy(),
-            "confidence": data.pop("confidence", None),
-            "data": data,
-        }
+        document = self._open
+        instances = document.content.instances
+        rows = instances.rows(*self.detection_range(i))
+        data = instances.columns(rows)
+        fields: dict[str, Any] = {"xyxy": self._boxes(i)}
+        if instances.class_ids is not None:
+            fields["class_id"] = instances.classes(rows)
+        for name in ("confidence", "tracker_id"):
+            fields[name] = data.pop(name, None)
+        if self._some_lack_masks():
+            data["has_mask"] = document.masks.has_mask(rows)
+        return fields | {"data": data | instances.further_columns(rows)}
 
     def masks(self, i: int) -> Packed | None:
         """Give the masks of image ``i``; None where none of its annotations has one."""
-        content = self._open
-        if not content.annotations.masked[i]:
+        if not self._open.masks.is_masked(i):
             return None
         last = self._last
         if last is None or last[0] != i:
-            last = self._last = i, self._pack(i, *self.detection_range(i))
+            last = self._last = i, self._open.masks.pack(i, *self.detection_range(i))
         return last[1]
 
     def instance(self, k: int) -> Instance:
         """Read annotation ``k``."""
-        content = self._open
-        i = self._image(k)
+        instances = self._open.content.instances
+        i = instances.image(k)
         mask = self._mask(i, k)
-        xyxy = content.annotations.boxes[k]
+        row = instances.row(k)
+        xyxy = instances.boxes[row]
         return Instance(
             image=i,
             xyxy=_tight_boxes(mask)[0] if np.isnan(xyxy[0]) else xyxy.copy(),
-            class_id=int(content.class_ids[k]),
+            class_id=None if instances.class_ids is None else int(instances.class_ids[row]),
             offset=(int(mask.offsets[0, 0]), int(mask.offsets[0, 1])),
             crop=_decode(mask),
         )
 
     def crop(self, k: int) -> BoolMask:
         """Read the crop of annotation ``k``."""
-        return _decode(self._mask(self._image(k), k))
+        return _decode(self._mask(self._open.content.instances.image(k), k))
 
     def crops(self, ks: list[int]) -> list[BoolMask]:
         """Read the crops of several annotations, in the given order."""
         return [self.crop(k) for k in ks]
 
-    def _image(self, k: int) -> int:
-        return int(np.searchsorted(self._open.annotations.indptr, k, side="right")) - 1
+    def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
+        """Give the id, file name and shape of image ``i``."""
+        images = self._open.content.images
+        return int(images.ids[i]), images.names[i], images.shape(i)
+
+    def place(self, i: int) -> int:
+        """Give image ``i``'s place: its position."""
+        return i
+
+    def at(self, place: int) -> int | None:
+        """Give the position of the image at a place."""
+        return place
+
+    @property
+    def identity(self) -> str:
+        """The path: a document that takes its place is read as the same one."""
+        return self.path
+
+    def close(self) -> None:
+        """Let go of the document."""
+        self._document = None
+        self._last = self._measures = None
+
+    @property
+    def _open(self) -> Document:
+        if self._document is None:
+            raise ValueError(f"{self.path}: the dataset is closed")
+        return self._document
 
     def _mask(self, i: int, k: int) -> Packed:
-        if not self._open.annotations.masked[i]:
+        masks = self._open.masks
+        if not masks.is_masked(i):
             raise InvalidMaskError(f"{self.path}: image {i} has no masks")
-        return self._pack(i, k, k + 1)
+        return masks.pack(i, k, k + 1)
 
-    def _pack(self, i: int, start: int, stop: int) -> Packed:
-        content = self._open
-        segmentations = content.annotations.segmentations[start:stop]
-        try:
-            return pack(segmentations, content.shapes[i])
-        except InvalidMaskError as error:
-            if stop - start > 1:  # one by one, to name the annotation
-                for k in range(start, stop):
-                    self._pack(i, k, k + 1)
-            raise InvalidMaskError(f"{content.annotations.name(start)}: {error}") from None
+    def _some_lack_masks(self) -> bool:
+        return self._open.masks.some_lack_one
 
     def _boxes(self, i: int) -> npt.NDArray[np.float64]:
-        start, stop = self.detection_range(i)
-        boxes = self._open.annotations.boxes[start:stop].copy()
+        instances = self._open.content.instances
+        boxes: npt.NDArray[np.float64] = instances.boxes[
+            instances.rows(*self.detection_range(i))
+        ].copy()
         missing = np.isnan(boxes[:, 0])
         if missing.any():
             masks = self.masks(i)
@@ -240,33 +245,37 @@ class CocoSource:
             boxes[missing] = _tight_boxes(masks)[missing]
         return boxes
 
-    def _detection_columns(self, content: Content) -> Columns:
-        columns = {"class_id": content.class_ids, **content.annotations.columns}
-        late = ["area", "offsets", "crop_shapes"]
-        if "area" in columns:
-            columns["data/area"] = columns.pop("area")
-        if np.isnan(content.annotations.boxes).any():
-            late.append("xyxy")
-        else:
-            columns["xyxy"] = content.annotations.boxes
-        return Columns(columns, late, self._mask_columns)
+    def _all_boxes(self) -> Array:
+        instances = self._open.content.instances
+        boxes: Array = instances.boxes[instances.rows(0, len(instances))].copy()
+        for i in np.unique([instances.image(k) for k in np.flatnonzero(np.isnan(boxes[:, 0]))]):
+            boxes[slice(*self.detection_range(int(i)))] = self._boxes(int(i))
+        return boxes
 
-    def _mask_columns(self) -> dict[str, Column]:
+    def _further(self, name: str) -> Array:
+        instances = self._open.content.instances
+        return instances.further_columns(instances.rows(0, len(instances)), [name])[name]
+
+    def _measure(self, name: str) -> Array:
+        if self._measures is None:
+            self._measures = self._measured()
+        column = self._measures[name]
+        return column.astype(np.int64) if name == "area" else column.copy()
+
+    def _measured(self) -> dict[str, Array]:
+        """Turn every segmentation to a mask, and keep what is known of it then."""
         n = self.n_detections
-        columns: dict[str, Column] = {
-            "xyxy": np.zeros((n, 4), dtype=np.float64),
-            "area": np.zeros(n, dtype=np.int64),
-            "offsets": np.zeros((n, 2), dtype=np.int32),
-            "crop_shapes": np.zeros((n, 2), dtype=np.int32),
+        columns: dict[str, Array] = {
+            "area": np.zeros(n, np.uint32),
+            "offsets": np.zeros((n, 2), np.int32),
+            "crop_shapes": np.zeros((n, 2), np.int32),
         }
         for i in range(self.n_images):
-            rows = slice(*self.detection_range(i))
-            columns["xyxy"][rows] = self._boxes(i)
             masks = self.masks(i)
             if masks is not None:
-                columns["area"][rows] = masks.area
-                columns["offsets"][rows] = masks.offsets
-                columns["crop_shapes"][rows] = masks.crop_shapes
+                rows = slice(*self.detection_range(i))
+                for name, column in columns.items():
+                    column[rows] = getattr(masks, name)
         return columns
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from compactmask.errors import FormatError
 
-Column = npt.NDArray[Any]
 Box = tuple[float, float, float, float]
 
 LONGEST_SIDE = 1 << 20
@@ -67,40 +62,6 @@ def text(key: str, value: Any) -> str:
     return value
 
 
-def plain_columns(rows: Sequence[dict[str, Any]], leave: Collection[str]) -> dict[str, Column]:
-    """Make a column of each further key whose values are of one plain kind in every row.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        JSON objects.
-    leave : collection of str
-        Keys that are read elsewhere.
-
-    Returns
-    -------
-    dict of ndarray
-        bool, int64, float64 (where any value has a point or more than 64 bits) or object (text)
-        by key. A key that some row lacks, or whose values are null, lists, objects or of mixed
-        kinds, is left out.
-    """
-    columns = {}
-    for key in rows[0] if rows else ():
-        if key and key not in leave and _is_text(key):
-            values: list[Any] = [row.get(key) for row in rows]
-            convert = _CONVERTERS.get(frozenset(map(type, values)))
-            if convert is not None and (convert is not text_column or all(map(_is_text, values))):
-                columns[key] = convert(values)
-    return columns
-
-
-def text_column(values: Sequence[str]) -> Column:
-    """Make an object column of text: one long text does not widen the others."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
 def short(value: Any) -> str:
     """Show a JSON value in a message, cut where it is long."""
     shown = repr(value)
@@ -121,27 +82,3 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _integers(values: Sequence[int]) -> Column:
-    try:
-        return np.array(values, dtype=np.int64)
-    except OverflowError:
-        return _floats(values)
-
-
-def _floats(values: Sequence[float]) -> Column:
-    return np.array(list(map(real, values)), dtype=np.float64)
-
-
-def _booleans(values: Sequence[bool]) -> Column:
-    return np.array(values, dtype=np.bool_)
-
-
-_CONVERTERS: dict[frozenset[type], Callable[[Sequence[Any]], Column]] = {
-    frozenset({bool}): _booleans,
-    frozenset({int}): _integers,
-    frozenset({float}): _floats,
-    frozenset({int, float}): _floats,
-    frozenset({str}): text_column,
-}

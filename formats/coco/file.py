@@ -1,0 +1,99 @@
+"""The bytes of a document, by position."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import tempfile
+import zlib
+from typing import Protocol
+
+from compactmask.errors import CorruptFileError, FormatError
+
+from ..positional import open_to_read, pread
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Bytes(Protocol):
+    """Where segmentations and further keys are read from."""
+
+    bytes_read: int
+
+    def read(self, image: int, start: int, stop: int) -> bytes:
+        """Give the bytes from ``start`` to ``stop`` of the document of an image."""
+
+
+class JsonFile:
+    """A JSON file, open for reading; it closes itself when nobody holds it any more.
+
+    A file that is compressed by gzip has no random access: it is decompressed once, into a
+    temporary file without a name, that is gone with this object.
+
+    Parameters
+    ----------
+    path : str
+        A regular file.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened.
+    FormatError
+        Where it is no regular file, or damaged gzip.
+    """
+
+    __slots__ = ("_fd", "bytes_read", "path", "size")
+
+    def __init__(self, path: str) -> None:
+        self._fd = -1
+        self.path = path
+        self.bytes_read = 0
+        fd = open_to_read(path)
+        if pread(fd, len(GZIP_MAGIC), 0) == GZIP_MAGIC:
+            fd = _decompressed(fd, path)
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+
+    def some(self, start: int, size: int) -> bytes:
+        """Give at most ``size`` bytes from ``start`` on; none at the end."""
+        return pread(self._fd, size, start)
+
+    def read(self, image: int, start: int, stop: int) -> bytes:
+        """Give the bytes from ``start`` to ``stop``.
+
+        Raises
+        ------
+        CorruptFileError
+            Where the file has become shorter.
+        """
+        data = pread(self._fd, stop - start, start)
+        self.bytes_read += len(data)
+        while len(data) < stop - start:
+            more = pread(self._fd, stop - start - len(data), start + len(data))
+            if not more:
+                raise CorruptFileError(
+                    f"{self.path}: the file ends at byte {start + len(data)}, "
+                    f"it had {self.size} when it was opened"
+                )
+            data += more
+        return data
+
+
+def _decompressed(fd: int, path: str) -> int:
+    """Give a descriptor of a temporary file that holds what a compressed one says."""
+    with os.fdopen(fd, "rb") as packed, tempfile.TemporaryFile() as plain:
+        try:
+            with gzip.GzipFile(fileobj=packed) as unpacked:
+                shutil.copyfileobj(unpacked, plain, 1 << 20)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise FormatError(f"{path}: damaged gzip: {error}") from None
+        plain.flush()
+        return os.dup(plain.fileno())

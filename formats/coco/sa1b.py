@@ -1,0 +1,115 @@
+"""A folder of SA-1B: a document for each image, which is one dataset together."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from compactmask.errors import FormatError
+
+from .annotations import Annotations
+from .compact import Texts
+from .content import Content
+from .faults import Faults
+from .file import JsonFile
+from .gather import Keys
+from .images import single
+from .stream import Stream
+
+ENDINGS = (".json", ".json.gz")
+
+
+class Folder:
+    """The documents of a folder, by the position of their image.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    names : Texts
+        Of its files.
+    """
+
+    def __init__(self, path: str, names: Texts) -> None:
+        self.path = path
+        self._names = names
+        self._bytes_read = 0
+        self._last: tuple[int, JsonFile] | None = None
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read by position."""
+        return self._bytes_read
+
+    def file(self, image: int) -> JsonFile:
+        """Open the document of an image."""
+        return JsonFile(os.path.join(self.path, self._names[image]))
+
+    def read(self, image: int, start: int, stop: int) -> bytes:
+        """Give the bytes from ``start`` to ``stop`` of the document of an image."""
+        last = self._last
+        if last is None or last[0] != image:
+            last = self._last = image, self.file(image)
+        self._bytes_read += stop - start
+        return last[1].read(image, start, stop)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all documents."""
+        paths = (os.path.join(self.path, self._names[i]) for i in range(len(self._names)))
+        return sum(map(os.path.getsize, paths))
+
+
+def documents(path: str) -> list[str]:
+    """Give the names of the JSON files of a folder, sorted."""
+    return sorted(
+        entry.name for entry in os.scandir(path) if entry.name.endswith(ENDINGS) and entry.is_file()
+    )
+
+
+def read(path: str, faults: Faults) -> tuple[Content, Folder]:
+    """Read the documents of a folder.
+
+    Parameters
+    ----------
+    path : str
+        The folder; its files are taken in the order of their names.
+    faults : Faults
+        What becomes of bad annotations.
+
+    Raises
+    ------
+    FormatError
+        Where one is not what SA-1B has, or there is none.
+    """
+    folder = Folder(path, Texts(documents(path)))
+    annotations = Annotations(Keys(), faults)
+    images: list[dict[str, Any]] = []
+    n = len(folder._names)
+    if not n:
+        raise FormatError(f"{path}: a folder without JSON files, expected those of SA-1B")
+    for position in range(n):
+        images.append(_read_one(folder.file(position), position, annotations))
+    return annotations.single_images(single(path, images), folder), folder
+
+
+def _read_one(file: JsonFile, position: int, annotations: Annotations) -> dict[str, Any]:
+    stream = Stream(file)
+    found: list[str] = []
+    image = None
+    if stream.peek() == b"{":
+        for key in stream.members():
+            found.append(key)
+            if key == "annotations":
+                if stream.begin_list(key):
+                    annotations.read(stream, position)
+            else:
+                value = stream.value()
+                image = value if key == "image" else image
+        stream.end()
+    if not isinstance(image, dict):
+        raise FormatError(
+            f"{file.path}: found {', '.join(map(repr, found[:8])) or 'no object'}, expected "
+            "'image' and 'annotations', as SA-1B has"
+        )
+    return image
