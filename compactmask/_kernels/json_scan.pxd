@@ -13,6 +13,7 @@ cdef enum Kind:
     TEXT = 16
     ARRAY = 32
     OBJECT = 64
+    LARGE_INTEGER = 128     # of more than 18 digits
 
 
 cdef struct Step:

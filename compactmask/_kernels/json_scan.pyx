@@ -7,6 +7,9 @@ objects only the end is looked for: brackets are counted, strings are passed ove
 from libc.stdint cimport uint8_t
 from libc.string cimport memchr, strlen
 
+cdef enum:
+    SURE_DIGITS = 18        # fit into 64 bits
+
 KINDS = {
     "null": NULL_VALUE,
     "boolean": BOOLEAN,
@@ -15,6 +18,7 @@ KINDS = {
     "text": TEXT,
     "array": ARRAY,
     "object": OBJECT,
+    "large integer": LARGE_INTEGER,
 }
 
 
@@ -137,6 +141,8 @@ cdef Step after_number(const uint8_t* p, const uint8_t* end) noexcept nogil:
     digits = p
     p = after_digits(p, end)
     step.is_bad = p < end and (p == digits or (digits[0] == b"0" and p - digits > 1))
+    if p - digits > SURE_DIGITS:
+        kind = LARGE_INTEGER
     if p < end and p[0] == b"." and not step.is_bad:
         kind = FLOAT
         digits = p + 1
