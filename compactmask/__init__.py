@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from compactmask._install import install as install
     from compactmask._install import uninstall as uninstall
     from compactmask.formats.convert import convert as convert
-    from compactmask.formats.convert import open as open
+    from compactmask.formats.opening import open as open
     from compactmask.formats.hdf5 import create as create
     from compactmask.formats.hdf5 import load as load
     from compactmask.formats.hdf5 import repack as repack
@@ -41,7 +41,7 @@ _HOMES = {
     "mask_iou": "compactmask.ops",
     "mask_nms": "compactmask.ops",
     "occlude": "compactmask.occlusion",
-    "open": "compactmask.formats.convert",
+    "open": "compactmask.formats.opening",
     "repack": "compactmask.formats.hdf5",
     "save": "compactmask.formats.hdf5",
     "uninstall": "compactmask._install",

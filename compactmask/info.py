@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compactmask._kernels import runs
-from compactmask.formats.convert import open as open_dataset
+from compactmask.formats.opening import open as open_dataset
 from compactmask.formats.dataset import SegmentationDataset
 from compactmask.packed import Packed
 

@@ -1,111 +1,83 @@
-"""Open any format that this package knows, and convert one to another."""
+"""Convert a dataset of any format to any other, image by image."""
 
 from __future__ import annotations
 
-import builtins
 import json
 import os
-import re
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from compactmask.errors import CompactMaskError, FormatError
 
-from . import partial
 from .dataset import SegmentationDataset
+from .destination import Compression, Format, begin, check, format_of, size_of
+from .opening import open_telling
 from .report import Report
-
-if TYPE_CHECKING:
-    from .hdf5 import Writer
+from .sink import Sink
 
 PathLike = str | os.PathLike[str]
 OnError = Literal["raise", "skip", "collect"]
-
-HDF5_SIGNATURE = re.compile(rb"\x89...\r\n\x1a\n", re.DOTALL)
-"""The three bytes between are others while a checkpoint is applied to the file."""
-
-
-def open(path: PathLike) -> SegmentationDataset:
-    """Open a dataset to read from it, lazily.
-
-    Parameters
-    ----------
-    path : path-like
-        An HDF5 file of this package, or COCO JSON (a dataset or a list of results). Which it is
-        is told from its first bytes, not from its name.
-
-    Returns
-    -------
-    SegmentationDataset
-        The dataset; close it, or use it as a context manager.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is no file.
-    FormatError
-        Where it is of neither format, or not what its format says it must be.
-
-    Examples
-    --------
-    >>> import numpy as np, supervision as sv, compactmask as cm
-    >>> path = getfixture("tmp_path") / "one.h5"
-    >>> mask = cm.CompactMask.from_dense(np.ones((2, 30, 40), bool))
-    >>> cm.save(sv.Detections(xyxy=mask.bbox_xyxy, mask=mask), path)
-    >>> with cm.open(path) as ds:
-    ...     len(ds), ds.detections["area"].tolist(), ds.crop(1).shape
-    (1, [1200, 1200], (30, 40))
-    """
-    return _open(path, None)
+Progress = Callable[[int, int], None]
 
 
 def convert(
     src: PathLike,
     dst: PathLike,
     overwrite: bool = False,
-    compression: Literal["gzip", "zstd"] | None = None,
+    resume: bool = False,
+    compression: Compression | None = None,
     on_error: OnError = "raise",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    *,
+    format: Format | None = None,
 ) -> Report:
-    """Write a dataset of any format as an HDF5 file, image by image.
+    """Write a dataset of any format in any other, image by image.
 
-    The file is written beside ``dst``, under a name that ends in ``.partial``, and takes its name
-    when it is complete and on the disk. So a conversion that fails or is killed leaves whatever
-    was at ``dst``, and two that write the same file do not mix: without ``overwrite`` the first
-    to finish wins, with it the last.
+    A file is written beside ``dst`` and takes its name when it is complete and on the disk. So a
+    conversion that fails or is killed leaves whatever was at ``dst``, and two that write the same
+    file do not mix: without ``overwrite`` the first to finish wins, with it the last. Of a folder
+    each file is written so.
 
     Parameters
     ----------
     src : path-like
         A dataset as for :func:`open`.
     dst : path-like
-        The file to write; a symbolic link is followed.
+        The file or folder to write; a symbolic link is followed.
     overwrite : bool
         Whether an existing ``dst`` is replaced.
+    resume : bool
+        Keep what is done when the conversion ends before its time, and go on with it: images that
+        are in ``dst`` are not written again. An HDF5 file is then written in its place, commit by
+        commit, and readable meanwhile; images of a COCO document wait beside it.
     compression : {"gzip", "zstd"}, optional
-        Compress the packed masks too; "zstd" needs the extra of that name.
+        Of an HDF5 file: compress the packed masks too; "zstd" needs the extra of that name.
     on_error : {"raise", "skip", "collect"}
         What a bad annotation does: end the conversion, or be left out and counted, or be left
         out and its error kept in the report. An image that cannot be read or written as a whole
         is left out with all its instances. Where that leaves no image, the first error is raised.
     progress : callable, optional
         Called with the number of images done and their total, after each.
+    format : str, optional
+        Of ``dst``: "hdf5", "coco" or "coco-results" (a file), "sa1b", "label-images" or "yolo" (a
+        folder). By default COCO for a name that ends in ``.json``, else HDF5. The last two hold
+        less than others: the report says what was lost.
 
     Returns
     -------
     Report
-        Counts, errors, sizes and time.
+        Counts, errors, losses, sizes and time.
 
     Raises
     ------
     FileExistsError
-        Where ``dst`` exists and ``overwrite`` is not set.
+        Where ``dst`` exists and neither ``overwrite`` nor ``resume`` is set.
     FormatError, InvalidMaskError
-        Where the source is not valid; annotation and file are named. Where ``dst`` is no regular
-        file, or the source itself.
+        Where the source is not valid; annotation and file are named. Where the format cannot hold
+        it. Where ``dst`` is no regular file, or the source itself, or holds something else than
+        the source that is gone on with.
 
     Examples
     --------
@@ -118,38 +90,39 @@ def convert(
     >>> report = cm.convert(folder / "results.json", folder / "results.h5")
     >>> report.images, report.instances, report.skipped
     (1, 1, 0)
+    >>> cm.convert(folder / "results.h5", folder / "again.json").loss
+    Loss(masks=0, pixels=0, fields=frozenset())
     """
-    from .hdf5.creation import create_sealed
-
     if on_error not in ("raise", "skip", "collect"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise', 'skip' or 'collect'")
+    if overwrite and resume:
+        raise ValueError("overwrite and resume: one of them expected")
     started = time.perf_counter()
     src, dst = os.fsdecode(src), os.fsdecode(dst)
-    if dst.lower().endswith(".json"):
-        raise FormatError(f"{dst}: this version writes HDF5 files only, expected a name like .h5")
-    place = partial.destination(src, dst, overwrite)
+    kind = format_of(dst, format)
     faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
-    with _open(src, faults) as ds:
-        bytes_in = ds.file_bytes
-        _check_metadata(ds)
-        out = create_sealed(place, compression, replace=overwrite)
+    if compression is not None and kind != "hdf5":
+        raise ValueError(f"compression {compression!r}, which only an HDF5 file can have")
+    check(src, dst, kind, may_exist=overwrite or resume)
+    with open_telling(src, faults) as ds:
+        out = begin(dst, kind, overwrite=overwrite, resume=resume, compression=compression)
         try:
-            out.classes = ds.classes
-            out.metadata.update(ds.metadata)
-            images, instances = _copy(ds, out, faults, progress)
-            if images == 0 and faults is not None and faults.first is not None:
-                raise faults.first
+            copy = _Copy(ds, out, faults, names_are_unique=kind == "hdf5")
+            copy.about()
+            copy.images(progress)
             out.close()
         finally:
             out.abandon()
-    bytes_out = os.path.getsize(place)
+        bytes_in = ds.file_bytes
     return Report(
-        images=images,
-        instances=instances,
+        images=copy.n_images,
+        instances=copy.n_instances,
         skipped=faults.skipped if faults else 0,
         errors=faults.errors if faults else [],
+        present=copy.n_present,
+        loss=out.loss,
         bytes_in=bytes_in,
-        bytes_out=bytes_out,
+        bytes_out=size_of(dst),
         seconds=time.perf_counter() - started,
     )
 
@@ -170,75 +143,80 @@ class _Faults:
             self.errors.append(error)
 
 
-def _open(path: PathLike, faults: _Faults | None) -> SegmentationDataset:
-    path = os.fsdecode(path)
-    mode = os.stat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
-        raise FormatError(f"{path}: not a regular file, which cannot be read by position")
-    with builtins.open(path, "rb") as file:
-        head = file.read(1024)
-    if HDF5_SIGNATURE.match(head):
-        from . import hdf5
+class _Copy:
+    """Appends the images of a dataset to a sink that may have some of them."""
 
-        return hdf5.open(path)
-    from .coco.document import BYTE_ORDER_MARK
+    def __init__(
+        self,
+        ds: SegmentationDataset,
+        out: Sink,
+        faults: _Faults | None,
+        *,
+        names_are_unique: bool,
+    ) -> None:
+        self._ds = ds
+        self._out = out
+        self._faults = faults
+        self._names_are_unique = names_are_unique
+        self.n_images = self.n_instances = self.n_present = 0
 
-    if head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
-        from .coco.reader import CocoSource
-
-        return SegmentationDataset(CocoSource(path, faults))
-    found = f"it begins with {head[:8]!r}" if head else "it is empty"
-    raise FormatError(f"{path}: {found}, expected an HDF5 file or COCO JSON")
-
-
-def _check_metadata(ds: SegmentationDataset) -> None:
-    """Refuse early what COCO documents have and HDF5.md does not."""
-    try:
-        json.dumps(ds.metadata, allow_nan=False)
-    except ValueError as error:
-        raise FormatError(f"{ds.path}: metadata that HDF5 cannot hold: {error}") from None
-
-
-def _copy(
-    ds: SegmentationDataset,
-    out: Writer,
-    faults: _Faults | None,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[int, int]:
-    """Append all images; return how many images and instances were written."""
-    columns = dict(ds.images)
-    ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
-    names = columns.pop("file_name", None)
-    images = instances = 0
-    owners: dict[str | None, int] = {}
-    for i in range(len(ds)):
-        shape = int(heights[i]), int(widths[i])
-        start, stop = ds.detection_range(i)
-        image_id, name = int(ids[i]), None if names is None else names[i] or None
+    def about(self) -> None:
+        """Give classes and metadata; those of another dataset are refused."""
+        ds, out = self._ds, self._out
         try:
-            if name in owners:
-                raise FormatError(
-                    f"{ds.path}: image id {image_id}: file_name {name!r} is that of image "
-                    f"id {owners[name]} too, which an HDF5 file cannot hold"
-                )
-            out.append(
-                ds[i],
-                file_name=name,
-                image_shape=shape if all(shape) else None,
-                image_id=image_id,
-                columns={key: column[i] for key, column in columns.items()},
+            json.dumps(ds.metadata, allow_nan=False)
+        except ValueError as error:
+            raise FormatError(f"{ds.path}: metadata that is not JSON: {error}") from None
+        classes, before = ds.classes, list(out.classes)
+        if before not in ([], classes):
+            raise FormatError(f"{out.path}: its classes are {before}, those of {ds.path} {classes}")
+        out.classes = classes
+        out.metadata.update(ds.metadata)
+
+    def images(self, progress: Progress | None) -> None:
+        """Append the images."""
+        ds, faults = self._ds, self._faults
+        columns = dict(ds.images)
+        ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
+        names = columns.pop("file_name", None)
+        for i in range(len(ds)):
+            start, stop = ds.detection_range(i)
+            shape = int(heights[i]), int(widths[i])
+            name = None if names is None else names[i] or None
+            own = {key: column[i] for key, column in columns.items()}
+            try:
+                self._append(i, int(ids[i]), name, shape if all(shape) else None, own)
+            except CompactMaskError as error:
+                # The sink names its temporary file, which says nothing to anyone.
+                named = type(error)(str(error).replace(self._out.path, ds.path))
+                if faults is None:
+                    raise named from None
+                faults(named, stop - start)
+            if progress is not None:
+                progress(i + 1, len(ds))
+        nothing = self.n_images == self.n_present == 0
+        if nothing and faults is not None and faults.first is not None:
+            raise faults.first
+
+    def _append(
+        self,
+        i: int,
+        image_id: int,
+        name: str | None,
+        shape: tuple[int, int] | None,
+        columns: dict[str, object],
+    ) -> None:
+        if self._out.has(file_name=name, id=image_id):
+            self.n_present += 1
+            return
+        if self._names_are_unique and name is not None and self._out.has(file_name=name):
+            raise FormatError(
+                f"{self._ds.path}: image id {image_id}: file_name {name!r} is that of another "
+                "image too, which an HDF5 file cannot hold"
             )
-        except CompactMaskError as error:
-            # The writer names its temporary file, which says nothing to anyone.
-            named = type(error)(str(error).replace(out.path, ds.path))
-            if faults is None:
-                raise named from None
-            faults(named, stop - start)
-        else:
-            if name is not None:
-                owners[name] = image_id
-            images += 1
-            instances += stop - start
-        if progress is not None:
-            progress(i + 1, len(ds))
-    return images, instances
+        detections = self._ds[i]
+        self._out.append(
+            detections, file_name=name, image_shape=shape, image_id=image_id, columns=columns
+        )
+        self.n_images += 1
+        self.n_instances += len(detections)

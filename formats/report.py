@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 
 from compactmask.errors import CompactMaskError
 
+from .sink import Loss
+
 
 @dataclass(frozen=True)
 class Report:
     """What a conversion did."""
 
     images: int
-    """Images written."""
+    """Images written now."""
     instances: int
-    """Instances written."""
+    """Instances written now."""
     bytes_in: int
     """Size of the source file."""
     bytes_out: int
@@ -25,3 +27,7 @@ class Report:
     """Instances left out because they could not be read."""
     errors: list[CompactMaskError] = field(default_factory=list)
     """Why, with ``on_error="collect"``."""
+    present: int = 0
+    """Images that were there already, with ``resume``."""
+    loss: Loss = field(default_factory=Loss)
+    """What the format could not hold."""

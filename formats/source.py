@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from compactmask.errors import CompactMaskError
+
 if TYPE_CHECKING:
     from supervision import Detections
 
     from compactmask.packed import Masks
 
+OnFault = Callable[[CompactMaskError], None]
+"""Is called with the error of what is bad in a document, which is then left out."""
 BoolMask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 
+from ..source import OnFault
 from . import images as image_lists
 from . import sa1b
 from . import videos as video_lists
 from .annotations import Annotations
 from .content import Categories, Content
-from .faults import Faults, OnFault
+from .faults import Faults
 from .file import JsonFile
 from .gather import Keys
 from .images import Images

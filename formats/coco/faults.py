@@ -9,10 +9,9 @@ import numpy as np
 
 from compactmask.errors import CompactMaskError, FormatError
 
+from ..source import OnFault
 from .compact import Array
 from .instances import name_of
-
-OnFault = Callable[[CompactMaskError], None]
 
 
 class Faults:

@@ -15,11 +15,10 @@ from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
-from ..source import BoolMask, Columns, Instance
+from ..source import BoolMask, Columns, Instance, OnFault
 from . import document
 from .compact import Array
 from .document import Document
-from .faults import OnFault
 
 
 def open(path: str | os.PathLike[str]) -> SegmentationDataset:
@@ -97,7 +96,11 @@ class CocoSource:
     def about(self) -> dict[str, str | None]:
         """How it is stored."""
         kind = self._open.content.kind
-        return {"format": f"COCO {kind}", "encoding": None, "compression": None}
+        return {
+            "format": f"COCO JSON, {kind}",
+            "encoding": "COCO RLE and polygons",
+            "compression": None,
+        }
 
     @property
     def bytes_read(self) -> int:

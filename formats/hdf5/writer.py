@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsIndex
 
 from compactmask.errors import CompactMaskError, FormatError
 
+from ..sink import Loss
 from . import snapshot
 from .about import About
 from .catalog import Catalog
@@ -94,6 +95,11 @@ class Writer:
     @metadata.setter
     def metadata(self, value: dict[str, Any]) -> None:
         self._about.metadata = value
+
+    @property
+    def loss(self) -> Loss:
+        """What the format cannot hold: nothing; what it has no place for is refused."""
+        return Loss()
 
     def __len__(self) -> int:
         """Give the number of images."""

@@ -1,0 +1,132 @@
+"""Where a conversion writes to: the formats that can be written, and how each is begun."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Literal
+
+from compactmask.errors import FormatError
+
+from . import partial
+from .sink import Sink
+
+Format = Literal["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
+Compression = Literal["gzip", "zstd"]
+
+FILES = ("hdf5", "coco", "coco-results")
+FOLDERS = ("sa1b", "label-images", "yolo")
+COMMIT_EVERY = 64
+"""Images of a commit to an HDF5 file that may be gone on with."""
+
+
+def format_of(dst: str, given: Format | None) -> Format:
+    """Give the format of a destination: the one that is given, or by its name.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such format.
+    FormatError
+        Where it is a folder, which may be of several formats.
+    """
+    if given is not None:
+        if given not in (*FILES, *FOLDERS):
+            names = ", ".join(map(repr, (*FILES, *FOLDERS)))
+            raise ValueError(f"format {given!r}, expected one of {names}")
+        return given
+    if os.path.isdir(dst) or dst.endswith(("/", os.sep)):
+        names = ", ".join(map(repr, FOLDERS))
+        raise FormatError(f"{dst}: a folder, expected a format that says of what: {names}")
+    return "coco" if dst.lower().endswith(".json") else "hdf5"
+
+
+def check(src: str, dst: str, kind: Format, *, may_exist: bool) -> None:
+    """Refuse what cannot be written to, before the source is gone over.
+
+    Parameters
+    ----------
+    src, dst : str
+        The source, and where to.
+    kind : str
+        The format.
+    may_exist : bool
+        Whether what is there is replaced, or gone on with.
+
+    Raises
+    ------
+    FileExistsError
+        Where something is there, and must stay.
+    FormatError
+        Where it is the source itself, or no regular file.
+    NotADirectoryError, IsADirectoryError
+        Where a file is where a folder must be, or the other way round.
+    """
+    if kind not in FOLDERS:
+        partial.destination(src, dst, may_exist)
+    elif os.path.lexists(dst):
+        if not os.path.isdir(dst):
+            raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder", dst)
+        if os.path.samefile(src, dst):
+            raise FormatError(f"{dst}: it is the source itself, expected another folder")
+        if not may_exist and os.listdir(dst):
+            raise FileExistsError(errno.EEXIST, "a folder that is not empty", dst)
+
+
+def begin(
+    dst: str,
+    kind: Format,
+    *,
+    overwrite: bool,
+    resume: bool,
+    compression: Compression | None,
+) -> Sink:
+    """Begin a destination, or go on with it.
+
+    Parameters
+    ----------
+    dst : str
+        Where to.
+    kind : str
+        The format.
+    overwrite, resume : bool
+        Whether what is there is replaced, or gone on with.
+    compression : str, optional
+        Of the packed masks of an HDF5 file.
+    """
+    style: Literal["dataset", "results"] = "dataset" if kind == "coco" else "results"
+    mode: Literal["x", "w", "a"] = "w" if overwrite else "a" if resume else "x"
+    if kind == "hdf5":
+        from .hdf5.creation import create, create_sealed
+
+        if resume:
+            return create(dst, "a", compression=compression, commit_every=COMMIT_EVERY)
+        return create_sealed(dst, compression, replace=overwrite)
+    if kind in ("coco", "coco-results"):
+        from .coco import creation
+
+        if resume:
+            return creation.create(dst, "a", style)
+        return creation.create_sealed(dst, style, replace=overwrite)
+    if kind == "sa1b":
+        from . import coco
+
+        return coco.create_folder(dst, mode)
+    if kind == "label-images":
+        from . import label_images
+
+        return label_images.create(dst, mode)
+    from . import yolo
+
+    return yolo.create(dst, mode)
+
+
+def size_of(path: str) -> int:
+    """Give the bytes of a file, or of all files of a folder."""
+    if not os.path.isdir(path):
+        return os.path.getsize(path)
+    return sum(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
