@@ -14,7 +14,7 @@ from PIL import Image
 
 from compactmask.formats import label_images, yolo
 
-KILLS = 6
+KILLS = 3
 SIZE = (300, 400)
 SCRIPT = """
 import sys

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from compactmask._kernels import fill
 from compactmask._outlines import laid_out
-from compactmask.errors import FormatError
+from compactmask.errors import FormatError, InvalidMaskError
 from compactmask.packed import Packed
 
 Box = tuple[float, float, float, float]
@@ -97,7 +97,7 @@ def draw(polygons: list[Polygon | None], image_shape: tuple[int, int]) -> Packed
     Raises
     ------
     InvalidMaskError
-        Where one crosses more rows than a mask may.
+        Where one crosses more rows than a mask may; with more than one the message names it.
     """
     height, width = image_shape
     side = np.array((width, height), np.float32)
@@ -105,7 +105,12 @@ def draw(polygons: list[Polygon | None], image_shape: tuple[int, int]) -> Packed
         [] if polygon is None else [np.round(polygon * side).astype(np.float64).ravel()]
         for polygon in polygons
     ]
-    return Packed(fill.pack(*laid_out(parts), height, width))
+    try:
+        return Packed(fill.pack(*laid_out(parts), height, width))
+    except InvalidMaskError as error:
+        if len(parts) == 1:
+            raise InvalidMaskError(str(error).removeprefix("mask 0: ")) from None
+        raise
 
 
 def polygon_line(class_id: int, pixels: npt.NDArray[np.int64], image_shape: tuple[int, int]) -> str:

@@ -162,7 +162,7 @@ def _join_parts(rings: _Rings, first: Points, outer: list[tuple[int, int]]) -> N
 
 def _simplified(points: Points) -> Points:
     """Leave out points that are passed in one of the eight directions, and what stands twice."""
-    is_other = (points != np.roll(points, 1, axis=0)).any(axis=1)
+    is_other = (points != np.roll(points, -1, axis=0)).any(axis=1)
     is_other[0] |= not is_other.any()
     points = points[is_other]
     if len(points) > 1:
