@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 """Bytes that are read at once."""
 ROWS = 4096
 """Items of a list that are looked at together."""
-MOST_KEYS = 1000
+MOST_KEYS = 2048
 """Further keys that the objects of one list may have."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SPACES = re.compile(rb"[ \n\r\t]*")
