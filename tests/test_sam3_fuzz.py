@@ -147,19 +147,19 @@ def check(response, resolution_wh):
     return False
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(broken(), st.sampled_from([None, made.WH, (1 << 20, 1 << 20)]))
 def test_a_broken_response_is_parsed_or_refused_in_words(response, resolution_wh):
     check(response, resolution_wh)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(values, st.sampled_from([None, made.WH]))
 def test_anything_is_parsed_or_refused_in_words(response, resolution_wh):
     check(response, resolution_wh)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.data())
 def test_broken_text_is_parsed_or_refused_in_words(data):
     text = json.dumps(data.draw(st.sampled_from(RESPONSES[:6]))).encode()

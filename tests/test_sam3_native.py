@@ -173,6 +173,12 @@ def test_masks_of_another_image_are_refused():
         ),
         (made.postprocessed(dense=True), "labels", [0.5] * 4, "labels has dtype float64, expected"),
         (made.video_frame(), "out_obj_ids", [1, 2], r"out_obj_ids has shape \(2,\), expected \(3,"),
+        (
+            made.video_frame(),
+            "out_obj_ids",
+            np.array([1, 2, 1 << 63], np.uint64),
+            "out_obj_ids has 9223372036854775808, expected integers",
+        ),
         (made.agent(), "pred_scores", [0.5], "4 pred_masks and 1 pred_scores"),
         (made.agent(), "orig_img_h", 13, "covers? .* image"),
     ],

@@ -115,7 +115,7 @@ def test_objects_inside_the_outputs_are_read():
     ],
 )
 def test_several_results_are_refused(response, names):
-    with pytest.raises(FormatError, match=f"holds 2 results or more, .*{re.escape(names)}.*one by"):
+    with pytest.raises(FormatError, match=f"holds several results, .*{re.escape(names)}.*one by"):
         sam3.parse(response)
 
 

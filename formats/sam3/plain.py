@@ -117,6 +117,8 @@ def column(value: Any, n: int, kinds: str, where: str) -> Array:
         raise FormatError(f"{where} has shape {found.shape}, expected ({n},)")
     if n and found.dtype.kind not in kinds:
         raise FormatError(f"{where} has dtype {found.dtype}, expected {_KINDS[kinds]}")
+    if kinds == INTEGERS and n and found.max() > np.iinfo(np.int64).max:
+        raise FormatError(f"{where} has {found.max()}, expected integers of 64 bits with a sign")
     return found
 
 

@@ -102,8 +102,8 @@ def recognised(response: Any) -> Match:
         raise FormatError(_unknown(response))
     if len(matches) > 1:
         raise FormatError(
-            f"the response holds {len(matches)} results or more, "
-            f"{listed([match.where for match in matches])}: parse them one by one"
+            f"the response holds several results, {listed([match.where for match in matches])}: "
+            "parse them one by one"
         )
     return matches[0]
 
