@@ -225,8 +225,9 @@ class COCO:
         ----------
         resFile : path-like, SegmentationDataset, list of dict, or ndarray of shape (n, 7)
             A list of results or any dataset that :func:`compactmask.open` opens, results, or what
-            :meth:`loadNumpyAnnotations` takes. A dataset that has no category ids has those of
-            the categories of the same names.
+            :meth:`loadNumpyAnnotations` takes. Images of a dataset are told by their names
+            where all of these are known, else by their ids; its classes likewise, where it says
+            nothing of category ids.
 
         Raises
         ------
@@ -246,7 +247,9 @@ class COCO:
         if isinstance(found, (list, tuple)):
             annotations: Any = prepare_items(found, self._shape)
         else:
-            annotations = prepare_dataset(_opened(found), categories, first)
+            annotations = prepare_dataset(
+                _opened(found), self.dataset.get("images", ()), categories, first
+            )
         results = COCO()
         results.dataset = {
             "info": copy.deepcopy(self.dataset.get("info", {})),

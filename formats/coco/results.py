@@ -82,7 +82,10 @@ def _kind(first: Entry) -> str:
 
 
 def prepare_dataset(
-    dataset: SegmentationDataset, categories: Sequence[Entry], first: Any
+    dataset: SegmentationDataset,
+    images: Sequence[Entry],
+    categories: Sequence[Entry],
+    first: Any,
 ) -> Results:
     """Give the instances of a dataset as results.
 
@@ -90,7 +93,7 @@ def prepare_dataset(
     ----------
     dataset : SegmentationDataset
         What was found.
-    categories : sequence of dict
+    images, categories : sequence of dict
         Those that are evaluated.
     first : dict or None
         The first item of a list of results, where the dataset is one.
@@ -98,9 +101,9 @@ def prepare_dataset(
     Raises
     ------
     FormatError
-        Where there are results of other images.
+        Where two images have one id.
     """
-    image_ids = dataset.images["id"]
+    image_ids = _image_ids(dataset, images)
     check_unique(image_ids, dataset.path)
     own = Categories(dataset.classes, {"categories": _of_classes(dataset, categories)})
     has_box_areas = _has_own_boxes(dataset) if first is None else _kind(first) == "bbox"
@@ -116,6 +119,19 @@ def check_images(found: Array, known: Array) -> None:
             f"Results do not correspond to current coco set: {len(unknown)} of "
             f"{len(np.unique(found))} images are not in it: {few}{', ...' * (len(unknown) > 5)}"
         )
+
+
+def _image_ids(dataset: SegmentationDataset, images: Sequence[Entry]) -> Array:
+    """Give the ids of images: by their names, where all are known, else their own."""
+    ids, names = dataset.images["id"], dataset.images.get("file_name")
+    if names is None or not all(names):
+        return ids
+    known: dict[str, int | None] = {}
+    for image in images:
+        name = image.get("file_name", "")
+        known[name] = None if name in known else image["id"]
+    found = [known.get(name) for name in names.tolist()]
+    return ids if None in found else np.array(found, ids.dtype)
 
 
 def _of_classes(dataset: SegmentationDataset, categories: Sequence[Entry]) -> list[Entry]:

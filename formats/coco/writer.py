@@ -89,7 +89,7 @@ class Writer:
 
     @classes.setter
     def classes(self, names: Iterable[str]) -> None:
-        self._classes[:] = _checked_names(names, self._target)
+        self._classes[:] = checked_names(names, self._target)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -230,15 +230,14 @@ class Writer:
         state = "closed" if self._closed else "open"
         return f"Writer({self._target!r}: {len(self)} images, {state})"
 
-    def begin(self, classes: Iterable[str]) -> None:
+    def begin(self, classes: list[str]) -> None:
         """Begin with an empty spool."""
         self._spool.create(self._note())
         self._closed = False
-        self.classes = list(classes)
+        self.classes = classes
 
-    def resume(self, classes: Iterable[str]) -> None:
+    def resume(self, classes: list[str]) -> None:
         """Go on with what waits in the spool."""
-        names = _checked_names(classes, self._target)
         for (note, _), own_lines in self._spool.resume(self._note()):
             if "classes" in note:
                 self._noted_classes = note["classes"]
@@ -250,15 +249,15 @@ class Writer:
             masks, pixels, fields = note["loss"]
             self._add_loss(Loss(masks, pixels, frozenset(fields)))
         before = self._noted_classes or []
-        common = min(len(before), len(names))
-        if before[:common] != names[:common]:
+        common = min(len(before), len(classes))
+        if before[:common] != classes[:common]:
             self._spool.close()
             raise FormatError(
-                f"{self._target}: classes {names}, those that are there are {before}: expected "
+                f"{self._target}: classes {classes}, those that are there are {before}: expected "
                 "them to begin alike"
             )
         self._closed = False
-        self.classes = names if len(names) > len(before) else before
+        self.classes = classes if len(classes) > len(before) else before
 
     def _append(
         self,
@@ -373,7 +372,8 @@ def _checked_id(value: Any, where: str) -> int:
     return number
 
 
-def _checked_names(names: Iterable[str], path: str) -> list[str]:
+def checked_names(names: Iterable[str], path: str) -> list[str]:
+    """Give class names as a list of str."""
     if isinstance(names, str):
         raise TypeError(f"{path}: classes {names!r}, a list of names expected")
     found = list(names)
