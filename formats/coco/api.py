@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from compactmask.errors import FormatError
 
-from ..convert import open as open_dataset
+from ..opening import open as open_dataset
 from ..dataset import SegmentationDataset
 from . import rle
 from .categories import Categories

@@ -52,7 +52,7 @@ def write(
     Returns
     -------
     Report
-        Counts, sizes and time.
+        Counts, sizes, time, and what could not be held.
 
     Raises
     ------
@@ -94,6 +94,7 @@ def write(
         bytes_in=dataset.file_bytes if isinstance(dataset, SegmentationDataset) else 0,
         bytes_out=os.path.getsize(place),
         seconds=time.perf_counter() - started,
+        loss=out.loss,
     )
 
 
