@@ -272,7 +272,10 @@ class FolderSource(ABC):
 
     def crops(self, ks: list[int]) -> list[BoolMask]:
         """Read the crops of several instances, in the given order."""
-        return [self.crop(k) for k in ks]
+        found: list[BoolMask | None] = [None] * len(ks)
+        for at in sorted(range(len(ks)), key=ks.__getitem__):  # each image once
+            found[at] = self.crop(ks[at])
+        return [crop for crop in found if crop is not None]
 
     def image(self, i: int) -> tuple[int, str, tuple[int, int]]:
         """Give the id, file name and shape of image ``i``."""

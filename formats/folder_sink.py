@@ -63,6 +63,7 @@ class FolderSink(ABC):
         self._masks = self._pixels = 0
         self._fields: set[str] = set()
         self._next = 0
+        self._latest = ""
         self._closed = False
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
             raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder", self.path)
@@ -75,6 +76,9 @@ class FolderSink(ABC):
                 disk.sync_folder(place)
         if mode == "w":
             self._empty()
+        if mode == "a":
+            names = walk(self._inner, self.SUFFIXES)
+            self._next, self._latest = len(names), names[-1] if names else ""
 
     def __enter__(self: Self) -> Self:
         return self
@@ -139,11 +143,11 @@ class FolderSink(ABC):
         """
         if self._closed:
             raise ValueError(f"{self.path}: the writer is closed")
-        stem = self._free() if file_name is None and image_id is None else None
-        stem = self._stem(file_name, image_id) if stem is None else stem
+        has_id = image_id is not None
+        stem = self._stem(file_name, self._free() if image_id is None else image_id)
         existing = self._existing(stem)
         if existing is not None:
-            raise FormatError(f"{existing}: it is there, for {file_name or image_id!r} or another")
+            raise FormatError(f"{existing}: it exists, where image {stem!r} would be written")
         where = f"{self.path}: image {stem!r}"
         try:
             mask = _compact(detections)
@@ -155,13 +159,15 @@ class FolderSink(ABC):
         self._masks += loss.masks
         self._pixels += loss.pixels
         self._fields |= loss.fields | frozenset(columns or ())
-        if self.NAMES_IMAGES and file_name not in (None, stem + suffix):
-            self._fields.add("file_name")
         if detections.metadata:
             self._fields.add("metadata")
-        if image_id is not None and operator.index(image_id) != self._next:
+        name = stem + suffix if self.NAMES_IMAGES or file_name is None else file_name
+        if name != (file_name or name):
+            self._fields.add("file_name")
+        if has_id and not (image_id == self._next and name > self._latest):
             self._fields.add("id")
         self._next += 1
+        self._latest = name
 
     def close(self) -> None:
         """End writing. Closing twice is allowed."""
@@ -201,12 +207,12 @@ class FolderSink(ABC):
                 return path
         return None
 
-    def _free(self) -> str:
+    def _free(self) -> int:
         """Give the first number from here on that names no file."""
         number = self._next
-        while self._existing(f"{number:012d}") is not None:
+        while self._existing(self._stem(None, number)) is not None:
             number += 1
-        return f"{number:012d}"
+        return number
 
     def _write(self, path: str, data: bytes, overwrite: bool = False) -> None:
         folder = os.path.dirname(path)

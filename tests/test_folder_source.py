@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import pickle
+import re
 
+import fresh
 import numpy as np
 import pytest
 from folder_samples import FOUR, make_yolo, save_labels
@@ -166,3 +168,39 @@ def test_a_name_that_is_no_text_is_refused_or_left_out(tmp_path, opened, make):
     with opened(tmp_path, on_fault=faults.append) as ds:
         assert names(ds) == ["a.png"]
     assert len(faults) == 1
+
+
+def test_reading_a_crop_loads_no_supervision(tmp_path, opened, make):
+    make(tmp_path, "a")
+    kind = "label_images" if opened is label_images.open else "yolo"
+    script = f"""
+import sys
+from compactmask.formats import {kind}
+with {kind}.open({str(tmp_path)!r}) as ds:
+    assert len(ds.crops([1, 0])) == 2
+    assert ds.instance(1).crop.any()
+    assert ds.detections["area"].all()
+print("supervision" in sys.modules)
+"""
+    assert fresh.run(script).split() == ["False"]
+
+
+def test_crops_come_in_the_order_that_was_asked_for(tmp_path, opened, make):
+    make(tmp_path, "a")
+    make(tmp_path, "b")
+    with opened(tmp_path) as ds:
+        ks = [4, 0, 4, 2, 1]
+        for crop, k in zip(ds.crops(ks), ks, strict=True):
+            assert np.array_equal(crop, ds.crop(k))
+
+
+def test_a_refresh_that_fails_changes_nothing(tmp_path, opened, make):
+    make(tmp_path, "a")
+    with opened(tmp_path) as ds:
+        make(tmp_path, "b")
+        name = "b.png" if opened is label_images.open else "labels/b.txt"
+        (tmp_path / name).write_text("bad")
+        with pytest.raises(FormatError, match=re.escape(str(tmp_path / name))):
+            ds.refresh()
+        assert names(ds) == ["a.png"]
+        assert len(ds.crop(0))

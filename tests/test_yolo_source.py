@@ -182,6 +182,12 @@ def test_a_line_that_is_too_long_is_refused(tmp_path, monkeypatch):
     make_yolo(tmp_path, {"a": f"{TRIANGLE}\n{TRIANGLE} .1 .1\n"})
     with pytest.raises(FormatError, match=r"a\.txt: line 2: found 21 bytes or more"):
         yolo.open(tmp_path)
+    with (tmp_path / "labels" / "a.txt").open("a") as file:
+        file.write(f"{TRIANGLE * 9}\n{TRIANGLE}\n")
+    faults = []
+    with yolo.open(tmp_path, on_fault=faults.append) as ds:
+        assert ds[0].mask.area.tolist() == [33, 33]
+    assert [str(fault).split(": ")[1] for fault in faults] == ["line 2", "line 3"]
 
 
 def test_a_polygon_that_cannot_be_drawn_is_named(tmp_path):

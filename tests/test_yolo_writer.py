@@ -16,6 +16,7 @@ from strategies import stacks
 from compactmask.errors import FormatError, ShapeMismatchError
 from compactmask.formats import label_images, yolo
 from compactmask.formats.sink import Loss
+from compactmask.formats.yolo import lines
 
 DISH = np.zeros((9, 12), bool)
 DISH[1:8, 1:11] = True
@@ -219,6 +220,23 @@ def test_images_that_cannot_be_written_are_refused_and_change_nothing(tmp_path):
         assert out.loss == Loss()
         one = detections([DISH], class_id=np.array([0]))
         out.append(one, file_name="a.png")
-        with pytest.raises(FormatError, match=r"labels/a\.txt: it is there, for 'a.jpg' or anothe"):
+        with pytest.raises(FormatError, match=r"labels/a\.txt: it exists, where image 'a' would"):
             out.append(one, file_name="a.jpg")
     assert os.listdir(tmp_path / "labels") == ["a.txt"]
+
+
+def test_a_line_that_would_not_be_read_is_not_written(tmp_path, monkeypatch):
+    one = detections([DISH], class_id=np.array([0]))
+    with yolo.create(tmp_path) as out:
+        out.classes = ["a"]
+        out.append(one, file_name="a.png")
+        length = os.path.getsize(tmp_path / "labels" / "a.txt")
+        monkeypatch.setattr(lines, "LONGEST", length + 1)
+        out.append(one, file_name="b.png")
+        monkeypatch.setattr(lines, "LONGEST", length)
+        with pytest.raises(FormatError, match=f"image 'c': a line of {length} bytes, exp"):
+            out.append(one, file_name="c.png")
+    add_images(tmp_path, (12, 9))
+    monkeypatch.setattr(lines, "LONGEST", length + 1)
+    with yolo.open(tmp_path) as ds:
+        assert len(ds) == 2

@@ -50,7 +50,7 @@ def read(file: BinaryIO, path: str) -> Labels:
             return _unsigned(np.asarray(image), image, path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FormatError(f"{path}: more pixels than Pillow decodes: {error}") from None
-    except FormatError:
+    except (FormatError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise FormatError(f"{path}: neither PNG nor TIFF, {EXPECTED}") from None

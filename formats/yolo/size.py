@@ -34,6 +34,8 @@ def image_shape(file: BinaryIO, path: str) -> tuple[int, int]:
         raise FormatError(f"{path}: more pixels than Pillow decodes: {error}") from None
     except UnidentifiedImageError:
         raise FormatError(f"{path}: found no image that Pillow knows, expected one") from None
+    except MemoryError:
+        raise
     except Exception as error:  # decoders raise anything where a file is damaged
         raise CorruptFileError(f"{path}: its size cannot be read: {error}") from None
     if max(width, height) > LONGEST_SIDE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -82,6 +81,16 @@ class YoloSource(FolderSource):
         "stop": np.dtype(np.int64),
     }
 
+    def __init__(self, path: str | os.PathLike[str], on_fault: OnFault | None = None) -> None:
+        self._described: description.Description | None = None
+        self._drawn: tuple[Index, dict[str, Array]] | None = None
+        super().__init__(path, on_fault)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        super().close()
+        self._drawn = None
+
     @property
     def classes(self) -> list[str]:
         """The names that the description gives; the numbers of the classes where there is none."""
@@ -107,16 +116,12 @@ class YoloSource(FolderSource):
         """Columns of the instances; those of the masks draw all polygons."""
         index, rows = self._opened(), self._opened().rows
 
-        @cache
-        def drawn() -> dict[str, Array]:
-            return self._mask_columns()
-
         columns = {
             "xyxy": lambda: _in_pixels(index, slice(None)),
             "class_id": lambda: rows["class_id"].astype(np.int64),
-            "area": lambda: drawn()["area"].copy(),
-            "offsets": lambda: drawn()["offsets"].copy(),
-            "crop_shapes": lambda: drawn()["crop_shapes"].copy(),
+            "area": lambda: self._mask_columns()["area"].copy(),
+            "offsets": lambda: self._mask_columns()["offsets"].copy(),
+            "crop_shapes": lambda: self._mask_columns()["crop_shapes"].copy(),
         }
         if self._has_confidence:
             columns["confidence"] = rows["confidence"].copy
@@ -145,7 +150,12 @@ class YoloSource(FolderSource):
         return layout.entries(self.path, self._fault)
 
     def _read(self, before: Index | None) -> Index:
-        index = super()._read(before)
+        described = self._described
+        try:
+            index = super()._read(before)
+        except BaseException:
+            self._described = described
+            raise
         has_mask, masked = index.rows["has_mask"], _masked(index)
         self._masked = masked
         self._is_mixed = not bool(has_mask[np.repeat(masked, np.diff(index.indptr))].all())
@@ -162,6 +172,10 @@ class YoloSource(FolderSource):
                 number = stop = 0
                 while text := file.readline(lines.LONGEST):
                     number, start, stop = number + 1, stop, stop + len(text)
+                    rest = text
+                    while len(rest) == lines.LONGEST and not rest.endswith(b"\n"):
+                        rest = file.readline(lines.LONGEST)
+                        stop += len(rest)
                     try:
                         line = self._line(text, shape)
                     except (FormatError, InvalidMaskError) as error:
@@ -232,6 +246,12 @@ class YoloSource(FolderSource):
         return f"{os.path.join(self.path, index.files[i])}: line {index.rows['line'][k]}"
 
     def _mask_columns(self) -> dict[str, Array]:
+        index = self._opened()
+        if self._drawn is None or self._drawn[0] is not index:
+            self._drawn = index, self._draw_all()
+        return self._drawn[1]
+
+    def _draw_all(self) -> dict[str, Array]:
         n = self.n_detections
         columns: dict[str, Array] = {
             "area": np.zeros(n, np.int64),

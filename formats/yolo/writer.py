@@ -111,6 +111,9 @@ class YoloSink(FolderSink):
             else lines.box_line(class_id, detections.xyxy[k].tolist(), shape)
             for k, class_id in enumerate(self._class_ids(detections))
         ]
+        longest = max(map(len, texts)) + 1
+        if longest >= lines.LONGEST:
+            raise FormatError(f"a line of {longest:,} bytes, expected less than {lines.LONGEST:,}")
         loss = _loss(detections, mask, shape, [lines.read(text.encode()) for text in texts])
         return "".join(f"{text}\n" for text in texts).encode(), ".txt", loss
 
