@@ -96,8 +96,6 @@ def test_further_keys_are_repeated_for_each_instance(tmp_path):
     with cm.open(DIALECTS["saco-video"](tmp_path)) as ds:
         assert ds.detections["noun_phrase"].tolist() == ["a braid", "naïve ring", "naïve ring"]
         assert ds.detections["tracker_id"].tolist() == [167, 864, 864]
-        assert ds.detections["height"].tolist() == [SHAPE[0]] * 3
-        assert ds.detections["width"].tolist() == [SHAPE[1]] * 3
 
 
 def test_metadata_keeps_what_else_a_video_document_says(tmp_path):
