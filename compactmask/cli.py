@@ -64,16 +64,27 @@ def _parser() -> argparse.ArgumentParser:
 
     convert = commands.add_parser(
         "convert",
-        help="write a COCO dataset or COCO results as one HDF5 file",
-        description="Write a dataset of any format as one HDF5 file.",
+        help="write a dataset of any format in any other",
+        description="Write a dataset of any format in any other: HDF5, COCO JSON, folders.",
     )
-    convert.add_argument("src", metavar="SRC", help="COCO JSON or HDF5, told by content")
-    convert.add_argument("dst", metavar="DST", help="the HDF5 file to write")
-    convert.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    convert.add_argument(
+        "src", metavar="SRC", help="HDF5, COCO JSON (many dialects) or a folder, told by content"
+    )
+    convert.add_argument("dst", metavar="DST", help="the file or folder to write")
+    convert.add_argument(
+        "--format",
+        choices=["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"],
+        help="of DST (default: coco for a name that ends in .json, else hdf5)",
+    )
+    existing = convert.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    existing.add_argument(
+        "--resume", action="store_true", help="keep what is done when it is killed, and go on"
+    )
     convert.add_argument(
         "--compression",
         choices=["gzip", "zstd"],
-        help="compress the masks too: smaller, slower to read",
+        help="compress the masks of an HDF5 file too: smaller, slower to read",
     )
     convert.add_argument(
         "--on-error",
@@ -100,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     repack.set_defaults(run=_repack)
 
     info = commands.add_parser("info", help="what a file holds, and what its masks would take")
-    info.add_argument("file", metavar="FILE", help="COCO JSON or HDF5, told by content")
+    info.add_argument("file", metavar="FILE", help="a dataset of any format, told by content")
     info.add_argument("--json", action="store_true", help="print it as JSON")
     info.set_defaults(run=_info)
 
@@ -120,9 +131,11 @@ def _convert(arguments: argparse.Namespace) -> None:
             arguments.src,
             arguments.dst,
             overwrite=arguments.overwrite,
+            resume=arguments.resume,
             compression=arguments.compression,
             on_error=arguments.on_error,
             progress=progress,
+            format=arguments.format,
         )
     for error in report.errors:
         _tell(_line(error))
@@ -145,11 +158,18 @@ def _repack(arguments: argparse.Namespace) -> None:
 
 def _tell_report(dst: str, report: Report) -> None:
     skipped = f" ({report.skipped:,} skipped)" if report.skipped else ""
+    present = f" ({report.present:,} more were there)" if report.present else ""
+    ratio = f"ratio {report.bytes_out / report.bytes_in:.3f}, " if report.bytes_in else ""
     print(
-        f"{dst}: {report.images:,} images, {report.instances:,} instances{skipped}, "
+        f"{dst}: {report.images:,} images{present}, {report.instances:,} instances{skipped}, "
         f"{report.bytes_in:,} bytes in, {report.bytes_out:,} bytes out, "
-        f"ratio {report.bytes_out / report.bytes_in:.3f}, {report.seconds:.1f} s"
+        f"{ratio}{report.seconds:.1f} s"
     )
+    loss = report.loss
+    if loss.masks:
+        print(f"lost: {loss.masks:,} masks come back otherwise, in {loss.pixels:,} pixels")
+    if loss.fields:
+        print(f"lost: {', '.join(sorted(loss.fields))}, for which the format has no place")
 
 
 def _info(arguments: argparse.Namespace) -> None:
