@@ -1,63 +1,52 @@
-"""A process that writes a COCO document, killed at random moments, and one that goes on."""
+"""Processes that write a COCO document, killed at any moment, and those that go on."""
 
+import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from coco_writing import document, found
-from fresh import PATHS
 
-import compactmask as cm
-from compactmask.formats import coco
+from compactmask.formats import coco, disk
 
-IMAGES = 400
-SCRIPT = """
-import sys
-from coco_writing import found
-from compactmask.formats import coco
-path, mode, first = sys.argv[1], sys.argv[2], int(sys.argv[3])
-print("ready", flush=True)
-with coco.create(path, mode) as out:
-    print("open", flush=True)
-    for number in range(400):
-        if not out.has(id=number, file_name=f"{number}.jpg"):
-            out.append(found(3, number % 7, 10 * number + 1), f"{number}.jpg", image_id=number)
-            print(number, flush=True)
-print("done", flush=True)
-"""
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),
+]
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+IMAGES = 150
+KILLS = 25
+SAMPLES = [found(3, seed, 1) for seed in range(7)]
+
+
+def append(out, number):
+    detections = SAMPLES[number % 7]
+    detections.data["annotation_id"][:] = range(10 * number, 10 * number + 3)
+    out.append(detections, f"{number}.jpg", image_id=number)
 
 
 class Process:
-    """A process that writes, and says how far it is."""
+    """A fork that does something with a pipe to write to, and may be killed."""
 
-    def __init__(self, path, mode):
-        paths = os.pathsep.join(map(str, PATHS))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(path), mode, "0"],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout.readline() == "ready\n"
+    def __init__(self, work):
+        self._pipe, write = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            with contextlib.suppress(BaseException):
+                work(lambda text: os.write(write, f"{text}\n".encode()))
+            os._exit(0)
+        os.close(write)
 
-    def kill(self, seconds):
-        """Kill it, and give what it said."""
-        time.sleep(seconds)
-        self._process.send_signal(signal.SIGKILL)
-        return self.wait()
+    def kill(self):
+        os.kill(self._pid, signal.SIGKILL)
 
     def wait(self):
-        """Wait for its end, and give what it said."""
-        said = self._process.stdout.read().split()
-        self._process.stdout.close()
-        self._process.wait()
-        return said
+        """Wait for its end; give what it said, and its status."""
+        with open(self._pipe) as pipe:
+            said = pipe.read().split()
+        return said, os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
 @pytest.fixture(scope="module")
@@ -65,82 +54,81 @@ def expected(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "whole.json"
     with coco.create(path) as out:
         for number in range(IMAGES):
-            out.append(found(3, number % 7, 10 * number + 1), f"{number}.jpg", image_id=number)
+            append(out, number)
     return path.read_bytes()
-
-
-def waiting(path):
-    """Give the images that wait beside a document."""
-    out = coco.create(path, "a")
-    numbers = [number for number in range(IMAGES) if out.has(id=number)]
-    assert numbers == [*range(len(out))]
-    out.abandon()
-    return len(numbers)
 
 
 @pytest.mark.parametrize("before", [None, b"before"])
 def test_what_a_killed_process_left_is_gone_on_with(tmp_path, expected, before):
     path = tmp_path / "out.json"
+
+    def work(say):
+        with coco.create(path, "a" if os.path.exists(f"{path}.images.partial") else "w") as out:
+            for number in range(IMAGES):
+                if not out.has(id=number, file_name=f"{number}.jpg"):
+                    append(out, number)
+                    say(number)
+                    time.sleep(0.001)
+
     if before:
         path.write_bytes(before)
-    chance, kills, hits, mode = random.Random(1), 0, 0, "w"
-    while True:
-        process = Process(path, mode)
-        said = process.kill(chance.random() * 0.2) if kills < 12 else process.wait()
-        kills += 1
-        if "done" in said or (path.exists() and path.read_bytes() != before):
+    chance, hits, last = random.Random(1), 0, -1
+    for kill in range(KILLS + 1):
+        process = Process(work)
+        if kill < KILLS:
+            time.sleep(chance.random() * 0.06)
+            process.kill()
+        said, status = process.wait()
+        if status == 0:
             break
-        acknowledged = [int(number) for number in said if number.isdigit()]
-        left = [name for name in os.listdir(tmp_path) if name.endswith(".images.partial")]
-        mode = "a" if left else "w"
-        if acknowledged:
-            hits += 1
-            assert waiting(path) > acknowledged[-1]
+        assert path.read_bytes() == before if before else not path.exists()
+        last = int(said[-1]) if said else last
+        hits += bool(said)
+        if last >= 0:
+            out = coco.create(path, "a")
+            assert len(out) in (last + 1, last + 2)
+            assert all(out.has(id=number) for number in range(len(out)))
+            out.abandon()
+            last = len(out) - 1
     assert path.read_bytes() == expected
+    assert os.listdir(tmp_path) == [path.name]
     assert hits >= 2
-    with cm.open(path) as ds:
-        assert len(ds) == IMAGES
 
 
 @pytest.mark.parametrize("call", ["create", "write", "sync", "replace", "sync_folder", "remove"])
-def test_a_process_that_dies_at_any_call_leaves_the_old_document_or_the_new(tmp_path, call):
-    script = f"""
-import os, sys
-from coco_writing import found
-from compactmask.formats import coco, disk
-count = [int(sys.argv[2])]
-work = disk.{call}
-def dying(*arguments):
-    count[0] -= 1
-    if count[0] < 0:
-        os._exit(9)
-    return work(*arguments)
-disk.{call} = dying
-with coco.create(sys.argv[1], "w") as out:
-    for number in range(3):
-        out.append(found(2, number, 10 * number + 1), image_id=number)
-"""
-    folder = tmp_path / "whole"
-    folder.mkdir()
+def test_a_process_that_dies_at_any_call_leaves_the_old_document_or_the_new(
+    tmp_path, call, monkeypatch
+):
+    real = getattr(disk, call)
+    count = 0
+
+    def dying(*arguments):
+        nonlocal count
+        count -= 1
+        if count < 0:
+            os._exit(9)
+        return real(*arguments)
+
+    def work(say):
+        monkeypatch.setattr(disk, call, dying)
+        with coco.create(path, "w") as out:
+            for number in range(3):
+                append(out, number)
+
     status, at = 9, 0
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))}
     while status == 9:
-        path = tmp_path / f"{at}.json"
+        path, count = tmp_path / f"{at}.json", at
         path.write_text("before")
-        status = subprocess.run(
-            [sys.executable, "-c", script, str(path), str(at)], env=environment
-        ).returncode
-        text = path.read_text()
-        if text != "before":
+        _, status = Process(work).wait()
+        if path.read_text() != "before":
             assert [image["id"] for image in document(path)["images"]] == [0, 1, 2]
-        at += 1
         if status == 9 and os.path.exists(f"{path}.images.partial"):
             with coco.create(path, "a") as out:
                 for number in range(len(out), 3):
-                    out.append(found(2, number, 10 * number + 1), image_id=number)
-            assert len(document(path)["annotations"]) == 6
-            assert [name for name in os.listdir(tmp_path) if name.startswith(path.name)] == [
-                path.name
-            ]
+                    append(out, number)
+            assert len(document(path)["annotations"]) == 9
+            beside = [name for name in os.listdir(tmp_path) if name.startswith(path.name)]
+            assert beside == [path.name]
+        at += 1
     assert status == 0
     assert at > 1

@@ -848,3 +848,54 @@ def test_images_are_written_as_they_are_followed(tmp_path, path):
     assert [image["id"] for image in written["images"]] == [10, 11]
     assert json.dumps(written)
     assert not re.search(r"NaN|Infinity", path.read_text())
+
+
+# documents of many kinds
+
+
+ODD = {
+    "info": {"year": None, "n": [1, {"a": 1e-7}]},
+    "images": [
+        {"id": 5, "file_name": "ü/a.jpg", "height": 4, "width": 5, "neg": [1, 2], "x": None},
+        {"id": 2, "file_name": "b.jpg", "height": 4, "width": 5, "y": 1.5},
+        {"id": 9, "height": 4, "width": 5, "neg": []},
+    ],
+    "annotations": [
+        {"id": 8, "image_id": 2, "category_id": 7, "bbox": [0.1, 0.2, 0.7, 3.33], "area": 1.25}
+        | {"iscrowd": 1, "attributes": {"a": [None, True]}, "score": 0.25},
+        {"id": 3, "image_id": 5, "category_id": 2, "bbox": [1, 1, 1, 1], "area": 1, "iscrowd": 0}
+        | {"attributes": None, "caption": "ü", "big": 1 << 62},
+        {"id": 4, "image_id": 5, "category_id": 7, "bbox": [0, 0, 2, 2], "area": 4, "iscrowd": 0}
+        | {"segmentation": {"size": [4, 5], "counts": [5, 1, 14]}, "caption": 5, "f": 1.0},
+    ],
+    "categories": [{"id": 7, "name": "dog", "keypoints": ["a"]}, {"id": 2, "name": "cat"}],
+}
+
+
+def test_odd_keys_of_a_document_come_back_as_they_were(tmp_path, path):
+    source = tmp_path / "in.json"
+    source.write_text(json.dumps(ODD), encoding="utf-8")
+    with cm.open(source) as ds:
+        coco.write(ds, path)
+    written = document(path)
+    assert {key: written[key] for key in ("info", "images", "categories")} == {
+        key: ODD[key] for key in ("info", "images", "categories")
+    }
+    by_id = {own["id"]: own for own in written["annotations"]}
+    for annotation in ODD["annotations"]:
+        own = dict(by_id[annotation["id"]])
+        expected = dict(annotation)
+        if "segmentation" in expected:
+            assert own.pop("segmentation") == rle(expected.pop("segmentation"), 4, 5)
+        assert own == expected
+
+
+def test_odd_keys_come_back_through_hdf5_too(tmp_path, path):
+    source = tmp_path / "in.json"
+    source.write_text(json.dumps(ODD), encoding="utf-8")
+    with cm.open(source) as ds:
+        coco.write(ds, path)
+    cm.convert(source, tmp_path / "in.h5")
+    with cm.open(tmp_path / "in.h5") as ds:
+        coco.write(ds, tmp_path / "again.json")
+    assert document(tmp_path / "again.json") == document(path)

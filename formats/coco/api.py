@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from compactmask.errors import FormatError
 
-from ..opening import open as open_dataset
 from ..dataset import SegmentationDataset
+from ..opening import open as open_dataset
 from . import rle
 from .categories import Categories
 from .entry import Entry
@@ -120,7 +120,7 @@ class COCO:
             Their ids.
         """
         images, categories = _listed(imgIds), _listed(catIds)
-        area_range = () if areaRng is None else areaRng
+        area_range: Any = () if areaRng is None else areaRng
         table = self._annotations
         if images:
             groups = self._grouped("annotations", "image_id")
