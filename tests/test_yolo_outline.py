@@ -88,6 +88,14 @@ def test_a_hole_is_joined_over_pixels_of_the_mask():
     assert polygon.tolist().count([0, 2]) == 2
 
 
+def test_seams_from_one_side_follow_each_other():
+    frame = np.ones((1, 9, 9), bool)
+    frame[0, [2, 5], 4] = False
+    (polygon,) = traced(cm.CompactMask.from_dense(frame))
+    assert np.array_equal(drawn([polygon], (9, 9)).to_dense(), frame)
+    assert [y for x, y in polygon.tolist() if x == 0] == [0, 8, 5, 5, 2, 2]
+
+
 def real_masks(name):
     with open(DATA / name) as file:
         document = json.load(file)
