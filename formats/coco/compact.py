@@ -63,7 +63,7 @@ class Pieces:
     def __len__(self) -> int:
         return self._n
 
-    def __getitem__(self, row: int) -> Any:
+    def __getitem__(self, row: Any) -> Any:
         return self._buffer[row]
 
     def take(self) -> Array:
@@ -90,6 +90,18 @@ class Texts:
         self._indptr = Pieces(np.int64)
         self._indptr.add(np.zeros(1, np.int64))
         self.add([text.encode() for text in texts])
+
+    @classmethod
+    def of(cls, data: bytearray, indptr: Array) -> Texts:
+        """Make them of their parts."""
+        texts = cls()
+        texts._bytes = data
+        texts._indptr.add(indptr[1:])
+        return texts
+
+    def parts(self) -> tuple[bytearray, Array]:
+        """Give the texts in UTF-8, and where each begins and the last ends."""
+        return self._bytes, self._indptr[: len(self._indptr)]
 
     def add(self, texts: list[bytes]) -> None:
         """Append texts in UTF-8."""

@@ -62,6 +62,10 @@ class JsonFile:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
 
+    def fileno(self) -> int:
+        """Give the descriptor that is read from."""
+        return self._fd
+
     def some(self, start: int, size: int) -> bytes:
         """Give at most ``size`` bytes from ``start`` on; none at the end."""
         return pread(self._fd, size, start)

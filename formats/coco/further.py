@@ -65,20 +65,34 @@ class FurtherKeys:
     ) -> None:
         self._path = path
         self._file = file
-        self._items = items
+        self.items = items
         self._images = images
-        self.keys = {}
+        self.keys: dict[str, tuple[str, type[Any] | None]] = {}
         """Column names, and their keys and dtypes."""
         for key, (n, kinds) in found.items():
             dtype = PLAIN.get(kinds) if n == count and key and key not in taken else None
             name = f"{key}{JSON}" if dtype is None or key.endswith(JSON) else key
             self.keys[name] = key, dtype if name == key else None
 
+    @classmethod
+    def of_keys(
+        cls,
+        path: str,
+        file: Bytes,
+        items: Places,
+        images: Array,
+        keys: dict[str, tuple[str, type[Any] | None]],
+    ) -> FurtherKeys:
+        """Make them of keys whose columns were decided before."""
+        result = cls(path, file, items, images, {}, 0, frozenset())
+        result.keys = keys
+        return result
+
     def kept(self, rows: Array, images: Array) -> FurtherKeys:
         """Give those of some objects, whose images have other positions from now on."""
         result = FurtherKeys.__new__(FurtherKeys)
         result.__dict__ |= self.__dict__
-        result._items, result._images = self._items.of(rows), images
+        result.items, result._images = self.items.of(rows), images
         return result
 
     def columns(self, rows: Array, names: list[str] | None = None) -> dict[str, Array]:
@@ -111,7 +125,7 @@ class FurtherKeys:
 
     def _objects(self, rows: Array) -> Iterator[dict[str, Any]]:
         """Read objects, those that stand behind each other at once."""
-        bounds = self._items.bounds(rows)
+        bounds = self.items.bounds(rows)
         images = self._images[rows].tolist()
         at = 0
         while at < len(bounds):

@@ -16,24 +16,28 @@ from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
 from ..source import BoolMask, Columns, Instance, OnFault
-from . import document
+from . import document, index
 from .compact import Array
 from .document import Document
 
 
-def open(path: str | os.PathLike[str]) -> SegmentationDataset:
+def open(path: str | os.PathLike[str], keep_index: bool = False) -> SegmentationDataset:
     """Open COCO JSON: a dataset, results, or one of the dialects of ``formats/COCO.md``.
 
     Parameters
     ----------
     path : path-like
         A JSON file, which may be compressed by gzip, or a folder of SA-1B's.
+    keep_index : bool
+        Whether what is found in a file that is not compressed is kept in ``<path>.index``, where
+        that can be written. Whoever opens the document later reads that instead of going over
+        it, as long as it is the same one: ``formats/COCO.md`` says how that is told.
 
     Returns
     -------
     SegmentationDataset
-        Its images, in the document's order. The document is gone over once, now; segmentations
-        and further keys are parsed when they are used.
+        Its images, in the document's order. The document is gone over once, now, if it has no
+        index; segmentations and further keys are parsed when they are used.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def open(path: str | os.PathLike[str]) -> SegmentationDataset:
     >>> ds.instance(0).offset, ds.crop(0).shape, ds.classes
     ((1, 1), (2, 1), ['1'])
     """
-    return SegmentationDataset(CocoSource(path))
+    return SegmentationDataset(CocoSource(path, keep_index=keep_index))
 
 
 class CocoSource:
@@ -65,11 +69,19 @@ class CocoSource:
     on_fault : callable, optional
         Called with the error of each bad annotation, which is left out. By default the first
         error is raised: here, or for a segmentation when it is used.
+    keep_index : bool
+        Whether an index is written where there is none that can be used; not with ``on_fault``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], on_fault: OnFault | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        on_fault: OnFault | None = None,
+        keep_index: bool = False,
+    ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self._on_fault = on_fault
+        self._keep_index = keep_index
         self._document: Document | None = None
         self.refresh()
 
@@ -77,8 +89,11 @@ class CocoSource:
         return CocoSource, (self.path,)
 
     def refresh(self) -> None:
-        """Go over the document again."""
-        self._document = document.read(self.path, self._on_fault)
+        """Look at the document again: at its index where it has one, else go over it."""
+        if self._on_fault is not None:
+            self._document = document.read(self.path, self._on_fault)
+        else:
+            self._document = index.load(self.path) or self._gone_over()
         self._last: tuple[int, Packed] | None = None
         self._measures: dict[str, Array] | None = None
 
@@ -226,6 +241,11 @@ class CocoSource:
         if self._document is None:
             raise ValueError(f"{self.path}: the dataset is closed")
         return self._document
+
+    def _gone_over(self) -> Document:
+        if self._keep_index:
+            return index.read_and_keep(self.path)
+        return document.read(self.path, None)
 
     def _mask(self, i: int, k: int) -> Packed:
         masks = self._open.masks
