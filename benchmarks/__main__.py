@@ -7,6 +7,7 @@ import datetime
 from pathlib import Path
 
 from benchmarks import (
+    bench_coco,
     bench_files,
     bench_formats,
     bench_masks,
@@ -16,7 +17,7 @@ from benchmarks import (
 )
 from benchmarks.timing import environment
 
-PARTS = (bench_masks, bench_ops, bench_memory, bench_files, bench_formats, bench_store)
+PARTS = (bench_masks, bench_ops, bench_memory, bench_files, bench_formats, bench_coco, bench_store)
 
 
 def main() -> None:

@@ -1,13 +1,14 @@
 """A COCO dataset of any number of annotations, made of real silhouettes.
 
-Run as ``python -m benchmarks.synthetic_coco PATH [--annotations N]``. The silhouettes are those of the
-real data beside the checkout: polygons and crowds of COCO's ground truth, RLE of COCO's results and
-of SA-V, each on images of its own size. Where that data is not, they are synthetic people.
+Run as ``python -m benchmarks.synthetic_coco PATH [--annotations N]``. The silhouettes are those of
+the real data beside the checkout: polygons and crowds of COCO's ground truth, RLE of COCO's results
+and of SA-V, each on images of its own size. Where that data is not, they are synthetic people.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 from collections.abc import Iterator
@@ -23,13 +24,14 @@ CATEGORIES = 80
 
 
 class Scene(NamedTuple):
-    """An image that is repeated: its size, and its segmentations as JSON text with boxes and areas."""
+    """An image that is repeated: its size; its segmentations as JSON text, with boxes and areas."""
 
     height: int
     width: int
     annotations: list[tuple[str, list[float], float]]
 
 
+@functools.cache
 def scenes() -> list[Scene]:
     """Give the images whose annotations are repeated."""
     if not DATA.is_dir():
@@ -78,9 +80,9 @@ def write(file: TextIO, n: int, seed: int = 0) -> None:
     chosen = scenes()
     counts = np.array([len(scene.annotations) for scene in chosen])
     rounds = -(-n // int(counts.sum()))
-    of_image = np.tile(np.arange(len(chosen)), rounds)[: np.searchsorted(
-        np.cumsum(np.tile(counts, rounds)), n
-    ) + 1]
+    of_image = np.tile(np.arange(len(chosen)), rounds)[
+        : np.searchsorted(np.cumsum(np.tile(counts, rounds)), n) + 1
+    ]
     image_ids = np.cumsum(rng.integers(1, 9, len(of_image)))
     pairs = np.repeat(np.arange(len(of_image)), counts[of_image])[:n]
     starts = np.cumsum(counts[of_image]) - counts[of_image]
