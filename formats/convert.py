@@ -12,7 +12,7 @@ from typing import Literal
 from compactmask.errors import CompactMaskError, FormatError
 
 from .dataset import SegmentationDataset
-from .destination import Compression, Format, begin, check, format_of, size_of
+from .destination import FILES, Compression, Format, begin, check, format_of, size_of
 from .opening import open_telling
 from .report import Report
 from .sink import Sink
@@ -107,7 +107,7 @@ def convert(
     with open_telling(src, faults) as ds:
         out = begin(dst, kind, overwrite=overwrite, resume=resume, compression=compression)
         try:
-            copy = _Copy(ds, out, faults, names_are_unique=kind == "hdf5")
+            copy = _Copy(ds, out, faults, by_id=kind in FILES)
             copy.about()
             copy.images(progress)
             out.close()
@@ -152,12 +152,12 @@ class _Copy:
         out: Sink,
         faults: _Faults | None,
         *,
-        names_are_unique: bool,
+        by_id: bool,
     ) -> None:
         self._ds = ds
         self._out = out
         self._faults = faults
-        self._names_are_unique = names_are_unique
+        self._by_id = by_id
         self.n_images = self.n_instances = self.n_present = 0
 
     def about(self) -> None:
@@ -206,17 +206,23 @@ class _Copy:
         shape: tuple[int, int] | None,
         columns: dict[str, object],
     ) -> None:
-        if self._out.has(file_name=name, id=image_id):
+        if self._is_there(image_id, name):
             self.n_present += 1
             return
-        if self._names_are_unique and name is not None and self._out.has(file_name=name):
-            raise FormatError(
-                f"{self._ds.path}: image id {image_id}: file_name {name!r} is that of another "
-                "image too, which an HDF5 file cannot hold"
-            )
         detections = self._ds[i]
         self._out.append(
             detections, file_name=name, image_shape=shape, image_id=image_id, columns=columns
         )
         self.n_images += 1
         self.n_instances += len(detections)
+
+    def _is_there(self, image_id: int, name: str | None) -> bool:
+        out = self._out
+        if not self._by_id:
+            return out.has(file_name=name, id=image_id)
+        if out.has(id=image_id) and name is not None and not out.has(file_name=name, id=image_id):
+            raise FormatError(
+                f"{self._ds.path}: image id {image_id}: file_name {name!r}, what is gone on with "
+                "has another one"
+            )
+        return out.has(id=image_id)

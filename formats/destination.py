@@ -100,8 +100,14 @@ def begin(
         from .hdf5.creation import create, create_sealed
 
         if resume:
-            return create(dst, "a", compression=compression, commit_every=COMMIT_EVERY)
-        return create_sealed(dst, compression, replace=overwrite)
+            return create(
+                dst,
+                "a",
+                compression=compression,
+                commit_every=COMMIT_EVERY,
+                on_duplicate="keep",
+            )
+        return create_sealed(dst, compression, replace=overwrite, on_duplicate="keep")
     if kind in ("coco", "coco-results"):
         from .coco import creation
 

@@ -37,13 +37,13 @@ def test_images_are_those_that_the_document_lists(ds):
 
 def test_each_segment_is_an_instance(ds):
     found = ds.detections
-    assert found["annotation_id"].tolist() == [ROAD, CAR, SKY, CROWD, SKY]
+    assert found["segment_id"].tolist() == [ROAD, CAR, SKY, CROWD, SKY]
     assert found["category_id"].tolist() == [1, 8, 187, 8, 187]
     assert found["class_id"].tolist() == [2, 1, 0, 1, 0]
     assert found["iscrowd"].tolist() == [0, 0, 0, 1, 0]
     assert found["data/area"].tolist() == [item["area"] for item in segments()]
     assert found["xyxy"].tolist() == [corners(item["bbox"]) for item in segments()]
-    assert ds[1].data["annotation_id"].tolist() == [CROWD, SKY]
+    assert ds[1].data["segment_id"].tolist() == [CROWD, SKY]
 
 
 def test_categories_are_kept_as_they_are(ds):
@@ -62,7 +62,7 @@ def test_pixels_of_a_segment_that_is_not_listed_belong_to_no_instance(tmp_path):
     document = panoptic.panoptic()
     del document["annotations"][1]["segments_info"][1]
     with cm.open(write_panoptic(tmp_path, document)) as ds:
-        assert ds[0].data["annotation_id"].tolist() == [ROAD, SKY]
+        assert ds[0].data["segment_id"].tolist() == [ROAD, SKY]
         first, _ = panoptic.id_images().values()
         expected = np.stack([first == ROAD, first == SKY])
         assert np.array_equal(ds[0].mask.to_dense(), expected)
@@ -85,7 +85,7 @@ def test_an_annotation_without_segments_has_no_instance(tmp_path):
 def test_the_columns_are_there_without_the_png_files(tmp_path):
     path = write_panoptic(tmp_path, ids={})
     with cm.open(path) as ds:
-        assert ds.detections["annotation_id"].tolist() == [ROAD, CAR, SKY, CROWD, SKY]
+        assert ds.detections["segment_id"].tolist() == [ROAD, CAR, SKY, CROWD, SKY]
         assert ds.detections["xyxy"].tolist() == [corners(item["bbox"]) for item in segments()]
 
 

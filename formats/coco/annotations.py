@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from compactmask.errors import FormatError
 
-from .compact import Array, Pieces, Places, narrow, positions
+from .compact import Array, Pieces, Places, Texts, narrow, positions
 from .content import Categories, Content
 from .faults import Faults
 from .file import Bytes
@@ -67,7 +67,7 @@ class Annotations:
         self._further: dict[str, Further] = {}
         self._count = 0
 
-    def read(self, stream: Stream, document: int = 0) -> None:
+    def read(self, stream: Stream, document: int = 0, faults: Faults | None = None) -> None:
         """Gather the items of a list that was begun.
 
         Parameters
@@ -76,66 +76,57 @@ class Annotations:
             Stands before the first item.
         document : int
             Number of the document, where there are several.
+        faults : Faults, optional
+            Of that document.
         """
         for block in stream.items(self.KEYS, self._further):
-            self._add(block, document)
+            self._add(block, document, faults or self._faults)
 
     def dataset(self, images: Images | None, categories: Categories, file: Bytes) -> Content:
         """Make the content of a dataset, or of results (no images)."""
         gather, faults = self._gather, self._faults
         numbers, category = gather.column("image_id"), gather.column("category_id")
         ids, items = gather.column("id"), gather.items()
-        keep = np.ones(len(ids), np.bool_)
-        starts = items.starts
-        nothing = numbers == NO_INTEGER
-        faults.refuse(keep, nothing, ids, starts, lambda _: _missing("image_id"))
-        nothing = category == NO_INTEGER
-        faults.refuse(keep, nothing, ids, starts, lambda _: _missing("category_id"))
-        kind = "results" if images is None else "dataset"
-        listed = categories
-        if len(listed.ids):
-            faults.refuse(
-                keep,
-                ~np.isin(category, listed.ids),
-                ids,
-                starts,
-                lambda row: (
-                    f"category_id {category[row]} is not among the {len(listed.ids)} categories"
-                ),
-            )
-        found = of_numbers(numbers[keep], self._keys) if images is None else images
+        check = faults.of_rows(ids, items.starts)
+        check.missing("image_id", numbers)
+        check.missing("category_id", category)
+        categories = check.listed(category, categories)
+        found = of_numbers(numbers[check.keep], self._keys) if images is None else images
         image = narrow(found.find(numbers))
-        faults.refuse(
-            keep,
+        check.refuse(
             image < 0,
-            ids,
-            starts,
             lambda row: (
                 f"image_id {self._keys.name(int(numbers[row]))} is not among "
                 f"the {len(found)} images"
             ),
         )
-        categories = listed.or_of(category[keep])
-        class_ids = np.zeros(len(keep), np.int32)
-        class_ids[keep] = positions(categories.ids, category[keep])
-        return self._content(kind, found, image, class_ids, categories, ids, items, keep, file)
+        return self._content(
+            "results" if images is None else "dataset",
+            found,
+            image,
+            narrow(positions(categories.ids, category)),
+            categories,
+            ids,
+            items,
+            check.keep,
+            file,
+        )
 
-    def single_images(self, images: Images, file: Bytes) -> Content:
+    def single_images(self, images: Images, file: Bytes, documents: Texts | None = None) -> Content:
         """Make the content of documents of one image each, without categories."""
         ids, items = self._gather.column("id"), self._gather.items()
         keep = np.ones(len(ids), np.bool_)
         none = Categories(np.empty(0, np.int64), [])
         image = self._documents.take()
-        return self._content("SA-1B", images, image, None, none, ids, items, keep, file)
+        found = self._content("SA-1B", images, image, None, none, ids, items, keep, file)
+        return replace(found, instances=replace(found.instances, documents=documents))
 
-    def _add(self, block: Block, document: int) -> None:
+    def _add(self, block: Block, document: int, own: Faults) -> None:
         columns, faults = self._gather.read(block)
         empty = self._without_segmentation(block)
         for row in np.flatnonzero(np.isnan(columns[-1][:, 0]) & empty).tolist():
             faults.setdefault(row, FormatError("it has neither a bbox nor a segmentation"))
-        for row in sorted(faults):
-            start = block.base + int(block.spans[row, 0, 0])
-            self._faults.tell(self._id(block, row), start, faults[row])
+        own.tell_rows(block, 1 + self.KEYS.index("id"), faults)
         rows = np.delete(np.arange(len(block.kinds)), list(faults))
         block.kinds[empty, self.SEGMENTATION] = 0
         self._gather.take(block, columns, rows)
@@ -150,12 +141,6 @@ class Annotations:
         for row in np.flatnonzero(short).tolist():
             empty[row] = block.raw(row, self.SEGMENTATION)[1:-1].strip() == b""
         return empty
-
-    def _id(self, block: Block, row: int) -> Any:
-        try:
-            return block.value(row, 1 + self.KEYS.index("id"))
-        except FormatError:
-            return None
 
     def _content(
         self,
@@ -189,7 +174,7 @@ class Annotations:
             order=order,
             item=None,
             boxes=boxes,
-            class_ids=None if class_ids is None else narrow(class_ids[rows]),
+            class_ids=None if class_ids is None else class_ids[rows],
             category_ids=categories.ids,
             values=values,
             segmentations=segmentations,
@@ -199,10 +184,6 @@ class Annotations:
             ),
         )
         return Content(kind, categories.names, images, instances)
-
-
-def _missing(key: str) -> str:
-    return f"{key} is None, expected an integer"
 
 
 def _to_pixels(boxes: Array, image: Array, images: Images, values: dict[str, Array]) -> None:

@@ -14,11 +14,11 @@ from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 from ..source import OnFault
 from . import images as image_lists
 from . import sa1b
-from . import videos as video_lists
 from .annotations import Annotations
 from .content import Categories, Content
 from .faults import Faults
 from .file import JsonFile
+from .frames import of_videos
 from .gather import Keys
 from .images import Images
 from .masklets import Masklets
@@ -27,8 +27,8 @@ from .panoptic import Segments
 from .parse import kind_of
 from .segmentation import pack, size_of
 from .stream import Stream
+from .tracks import Tracks
 from .values import short
-from .videos import Frames, Tracks
 
 Gathered = Annotations | Tracks | Segments
 
@@ -69,7 +69,8 @@ def read(path: str, on_fault: OnFault | None) -> Document:
     stream = Stream(file)
     first = stream.peek()
     if first == b"[":
-        content, metadata = _of_list(stream, file, faults), {}
+        content = _of_list(stream, file, faults)
+        metadata: dict[str, Any] = {}
         masks = JsonMasks(file, content.instances, content.images)
     elif first == b"{":
         content, metadata, masks = _Object(stream, file, faults).read()
@@ -116,7 +117,6 @@ class _Object:
         self._path = stream.path
         self._keys = Keys()
         self._images: Images | None = None
-        self._frames: Frames | None = None
         self._masklets: Masklets | None = None
         self._gathered: Gathered | None = None
         self._rest: dict[str, Any] = {}
@@ -127,8 +127,6 @@ class _Object:
         for key in stream.members():
             if key == "images":
                 self._images = image_lists.read(stream, self._file, self._keys)
-            elif key == "videos":
-                self._frames = video_lists.read(stream, self._keys)
             elif key == "annotations":
                 self._read_annotations()
             elif key == "masklet":
@@ -159,13 +157,20 @@ class _Object:
         gathered = self._gathered
         if self._masklets is not None:
             return self._masklets.finish(self._rest), None
-        if self._frames is not None:
+        if "videos" in self._rest and self._images is None:
             if not isinstance(gathered, Tracks):
                 self._check_gathered("segmentations", "videos")
                 gathered = Tracks(self._keys, self._faults)
-            return gathered.finish(self._frames, categories, self._file), None
+            videos = self._rest["videos"]
+            frames = of_videos(self._path, videos, self._keys)
+            # The names of frames are those of images.
+            self._rest["videos"] = [
+                {key: value for key, value in video.items() if key != "file_names"}
+                for video in videos
+            ]
+            return gathered.finish(frames, categories, self._file), None
         if self._images is not None and isinstance(gathered, Segments):
-            folder = os.path.splitext(self._path)[0]
+            folder = self._path.removesuffix(".gz").removesuffix(".json")
             return gathered.finish(self._images, categories, folder)
         if self._images is None and isinstance(self._rest.get("image"), dict):
             return self._single_image(), None

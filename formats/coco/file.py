@@ -20,7 +20,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 class Bytes(Protocol):
     """Where segmentations and further keys are read from."""
 
-    bytes_read: int
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read by position."""
 
     def read(self, image: int, start: int, stop: int) -> bytes:
         """Give the bytes from ``start`` to ``stop`` of the document of an image."""

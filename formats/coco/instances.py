@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .compact import Array, Places, narrow
+from .compact import Array, Places, Texts, narrow
 from .further import FurtherKeys
-from .gather import NO_INTEGER
 from .values import short
 
 Rows = slice | Array
+ID_COLUMNS = ("annotation_id", "segment_id", "tracker_id")
+"""The first that there is names an annotation."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Instances:
     Rows are in the document's order; ``order`` sorts them by image and ``indptr`` is where those of
     each image start then. Several instances may be of one annotation (an object of a video):
     ``item`` tells which.
+
+    ``documents`` are the names of those of each image, where ``path`` is a folder of them.
 
     ``values`` are columns in their smallest dtype; ``boxes`` are (x1, y1, x2, y2), NaN where there
     is none; ``segmentations`` is where they stand, with length 0 for none; ``items`` where the
@@ -41,6 +45,7 @@ class Instances:
     segmentations: Places | None
     items: Places
     further: FurtherKeys | None
+    documents: Texts | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -61,9 +66,12 @@ class Instances:
         """Give the words by which a message names instance ``k``."""
         row = self.row(k)
         item = row if self.item is None else int(self.item[row])
-        ids = self.values.get("annotation_id")
-        key = None if ids is None or ids[row] == -1 else int(ids[row])
-        return f"{self.path}: {name_of(key, int(self.items.starts[item]))}"
+        ids = next((self.values[name] for name in ID_COLUMNS if name in self.values), None)
+        key = None if ids is None else int(ids[row])
+        path = self.path
+        if self.documents is not None:
+            path = os.path.join(path, self.documents[self.image(k)])
+        return f"{path}: {name_of(key, int(self.items.starts[item]))}"
 
     def columns(self, rows: Rows) -> dict[str, Array]:
         """Give the columns of some rows that were read with the document, in their own dtypes."""
@@ -129,6 +137,6 @@ def grouped(image: Array, n_images: int) -> tuple[Array, Array | None]:
 
 def name_of(key: Any, start: int) -> str:
     """Name an annotation by its id and where it stands."""
-    if key is None or key == NO_INTEGER:
+    if key is None or key == -1:
         return f"annotation at byte {start}"
     return f"annotation {short(key)} (byte {start})"

@@ -11,12 +11,13 @@ from compactmask.errors import FormatError
 
 from .compact import Array, Pieces, Places, narrow
 from .content import Content
+from .frames import Frames
 from .gather import NOTHING, Keys
 from .instances import Instances, grouped
 from .parse import kind_of
 from .stream import Stream
+from .tracks import items_of
 from .values import integer, side, text
-from .videos import Frames, items_of
 
 SCORES = "masklet_stability_score"
 
@@ -86,8 +87,9 @@ class Masklets:
                 )
             frame = np.repeat(np.arange(n_frames), self._counts)
             values = {"tracker_id": narrow(ids[objects])}
-            if SCORES in rest:
-                values["stability_score"] = _scores(rest.pop(SCORES), frame, objects)
+            scores = rest.pop(SCORES, None)
+            if not _is_nothing(scores):
+                values["stability_score"] = _scores(scores, frame, objects)
         except FormatError as error:
             raise FormatError(f"{self._path}: {error}") from None
         keys = Keys()
@@ -110,6 +112,11 @@ class Masklets:
             further=None,
         )
         return Content("SA-V", [], images, instances)
+
+
+def _is_nothing(scores: Any) -> bool:
+    """Tell whether there are none: null, or a null for each object."""
+    return scores is None or (isinstance(scores, list) and all(item is None for item in scores))
 
 
 def _scores(listed: Any, frame: Array, objects: Array) -> Array:

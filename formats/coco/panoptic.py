@@ -20,6 +20,9 @@ from .parse import kind_of
 from .stream import Stream
 from .values import NO_BOX, box, integer, number, text
 
+SEGMENT_ID = "segment_id"
+"""Column of the ids of segments, which are unique in an image only."""
+
 
 class Segments:
     """Gathers annotations of panoptic documents, each of which is an image with its segments.
@@ -88,26 +91,12 @@ class Segments:
         starts = np.array(self._starts, np.int64)
         category = columns["category_id"].astype(np.int64)
         ids = columns["id"].astype(np.int64)
-        keep = np.ones(len(ids), np.bool_)
+        check = self._faults.of_rows(ids, starts[item])
         at = images.find(self._image.take().astype(np.int64))
-        self._faults.refuse(
-            keep,
-            at < 0,
-            ids,
-            starts[item],
-            lambda _: f"its image_id is not among the {len(images)} images",
-        )
+        check.refuse(at < 0, lambda _: f"its image_id is not among the {len(images)} images")
+        categories = check.listed(category, categories)
         class_ids = positions(categories.ids, category)
-        self._faults.refuse(
-            keep,
-            class_ids < 0,
-            ids,
-            starts[item],
-            lambda row: (
-                f"category_id {category[row]} is not among the {len(categories.ids)} categories"
-            ),
-        )
-        rows = np.flatnonzero(keep)
+        rows = np.flatnonzero(check.keep)
         indptr, order = grouped(at[rows], len(images))
         instances = Instances(
             path=self._faults.path,
@@ -118,7 +107,7 @@ class Segments:
             class_ids=narrow(class_ids[rows]),
             category_ids=categories.ids,
             values={
-                "annotation_id": narrow(ids[rows]),
+                SEGMENT_ID: narrow(ids[rows]),
                 "iscrowd": columns["iscrowd"][rows],
                 "area": columns["area"][rows],
             },
@@ -163,7 +152,7 @@ class PngMasks:
 
     def __init__(self, folder: str, names: Texts, instances: Instances, images: Images) -> None:
         self._folder = folder
-        self._names = names
+        self.names = names
         self._instances = instances
         self._images = images
 
@@ -192,9 +181,9 @@ class PngMasks:
         instances = self._instances
         assert instances.item is not None
         rows = instances.rows(start, stop)
-        wanted = instances.values["annotation_id"][rows].astype(np.int64)
+        wanted = instances.values[SEGMENT_ID][rows].astype(np.int64)
         item = int(instances.item[rows][0])
-        path = os.path.join(self._folder, self._names[item])
+        path = os.path.join(self._folder, self.names[item])
         try:
             with Image.open(path) as file:
                 colours = np.asarray(file.convert("RGB"))
@@ -212,8 +201,9 @@ class PngMasks:
         if (at < 0).any():
             k = start + int(np.argmax(at < 0))
             raise InvalidMaskError(f"{instances.name(k)}: no pixel of it is in {path}")
-        return masks[at]._packed
+        packed: Packed = masks[at]._packed
+        return packed
 
     def of(self, instances: Instances) -> PngMasks:
         """Give what reads the masks of fewer instances."""
-        return PngMasks(self._folder, self._names, instances, self._images)
+        return PngMasks(self._folder, self.names, instances, self._images)

@@ -271,8 +271,9 @@ class CocoSource:
     def _all_boxes(self) -> Array:
         instances = self._open.content.instances
         boxes: Array = instances.boxes[instances.rows(0, len(instances))].copy()
-        for i in np.unique([instances.image(k) for k in np.flatnonzero(np.isnan(boxes[:, 0]))]):
-            boxes[slice(*self.detection_range(int(i)))] = self._boxes(int(i))
+        missing = np.flatnonzero(np.isnan(boxes[:, 0])).tolist()
+        for i in sorted({instances.image(k) for k in missing}):
+            boxes[slice(*self.detection_range(i))] = self._boxes(i)
         return boxes
 
     def _further(self, name: str) -> Array:

@@ -82,18 +82,21 @@ def read(path: str, faults: Faults) -> tuple[Content, Folder]:
     FormatError
         Where one is not what SA-1B has, or there is none.
     """
-    folder = Folder(path, Texts(documents(path)))
-    annotations = Annotations(Keys(), faults)
-    images: list[dict[str, Any]] = []
-    n = len(folder._names)
-    if not n:
+    names = Texts(documents(path))
+    if not len(names):
         raise FormatError(f"{path}: a folder without JSON files, expected those of SA-1B")
-    for position in range(n):
-        images.append(_read_one(folder.file(position), position, annotations))
-    return annotations.single_images(single(path, images), folder), folder
+    folder = Folder(path, names)
+    annotations = Annotations(Keys(), faults)
+    images = [
+        _read_one(folder.file(position), position, annotations, faults)
+        for position in range(len(names))
+    ]
+    return annotations.single_images(single(path, images), folder, names), folder
 
 
-def _read_one(file: JsonFile, position: int, annotations: Annotations) -> dict[str, Any]:
+def _read_one(
+    file: JsonFile, position: int, annotations: Annotations, faults: Faults
+) -> dict[str, Any]:
     stream = Stream(file)
     found: list[str] = []
     image = None
@@ -102,7 +105,7 @@ def _read_one(file: JsonFile, position: int, annotations: Annotations) -> dict[s
             found.append(key)
             if key == "annotations":
                 if stream.begin_list(key):
-                    annotations.read(stream, position)
+                    annotations.read(stream, position, faults.of(file.path))
             else:
                 value = stream.value()
                 image = value if key == "image" else image

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from compactmask._kernels import json_objects
 from compactmask._kernels.json_objects import Objects
-from compactmask._kernels.json_scan import value_at
+from compactmask._kernels.json_scan import KINDS, value_at
 from compactmask.errors import FormatError
 
 from .file import JsonFile
@@ -24,6 +24,7 @@ ROWS = 4096
 MOST_KEYS = 2048
 """Further keys that the objects of one list may have."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LARGE_INTEGER = KINDS["large integer"]
 SPACES = re.compile(rb"[ \n\r\t]*")
 
 
@@ -54,8 +55,13 @@ class Block(NamedTuple):
         """
         if not self.kinds[row, column]:
             return None
+        raw = self.raw(row, column)
         try:
-            return loads(self.raw(row, column))
+            return int(raw) if self.kinds[row, column] == LARGE_INTEGER else loads(raw)
+        except UnicodeDecodeError as error:
+            at = self.base + int(self.spans[row, column, 0]) + error.start
+            found = raw[error.start : error.start + 1]
+            raise FormatError(f"not UTF-8: {found!r} at byte {at}") from None
         except ValueError as error:
             raise FormatError(f"not JSON: {error}") from None
 
@@ -63,7 +69,7 @@ class Block(NamedTuple):
 class Further(NamedTuple):
     """A key that was not asked for: how many objects have it, and its values' kinds as bits."""
 
-    count: int
+    n: int
     kinds: int
 
 
@@ -216,7 +222,7 @@ class Stream:
         for raw, (count, kinds) in objects.further.items():
             key = self._key(raw)
             before = further.get(key, Further(0, 0))
-            further[key] = Further(before.count + count, before.kinds | kinds)
+            further[key] = Further(before.n + count, before.kinds | kinds)
 
     def _add_key(self, objects: Objects, keys: Sequence[str]) -> None:
         """Know a key that is new, or one of those that are looked for, written with escapes."""

@@ -77,6 +77,10 @@ class Catalog:
             return None
         return self._living(self._names.find(*_key(file_name.encode())))
 
+    def is_named(self, image: int, file_name: str) -> bool:
+        """Tell whether an image has a file name, which others may have too."""
+        return image in self._names.find(*_key(file_name.encode()))
+
     def free_id(self, least: int) -> int:
         """Give an id that no image has, not below ``least`` nor below one that it gave before."""
         self._next_id = max(self._next_id, least)

@@ -67,8 +67,9 @@ def create(
         "commit" waits for the disk, so that a commit survives a power failure; "process" leaves
         that to the system: a commit survives the process, and after a power failure the file is
         whole, but may lack the last commits.
-    on_duplicate : {"raise", "skip", "replace"}
-        What :meth:`Writer.append` does where there is an image of that id or file name.
+    on_duplicate : {"raise", "skip", "replace", "keep"}
+        What :meth:`Writer.append` does where there is an image of that id or file name. "keep"
+        appends another one of the same name; an id that is there is refused.
     lock : bool
         Keep other writers out by a lock on ``<path>.lock``. Turn it off only where the file
         system has no locks, and nobody else writes.
@@ -141,7 +142,11 @@ def create(
 
 
 def create_sealed(
-    path: str | os.PathLike[str], compression: Compression = None, *, replace: bool
+    path: str | os.PathLike[str],
+    compression: Compression = None,
+    *,
+    replace: bool,
+    on_duplicate: OnDuplicate = "raise",
 ) -> Writer:
     """Create a dataset that nobody sees before it is complete.
 
@@ -149,13 +154,14 @@ def create_sealed(
     ----------
     path : path-like
         File to write.
-    compression : {"gzip", "zstd"}, optional
+    compression, on_duplicate
         As of :func:`create`.
     replace : bool
         Whether a file that is there is replaced.
     """
     _check_compression(compression)
-    return Writer(Sealed(resolve(path), WRITER, compression, replace=replace), Store(compression))
+    target = Sealed(resolve(path), WRITER, compression, replace=replace)
+    return Writer(target, Store(compression), on_duplicate=on_duplicate)
 
 
 def _check_compression(compression: Compression) -> None:

@@ -25,7 +25,7 @@ from .target import Target
 if TYPE_CHECKING:
     from supervision import Detections
 
-OnDuplicate = Literal["raise", "skip", "replace"]
+OnDuplicate = Literal["raise", "skip", "replace", "keep"]
 
 
 class Appended(NamedTuple):
@@ -133,7 +133,7 @@ class Writer:
             position; that of the image whose name it has, where it replaces that one.
         columns : mapping, optional
             Further values of the image by name: a number, a bool or a str each.
-        on_duplicate : {"raise", "skip", "replace"}, optional
+        on_duplicate : {"raise", "skip", "replace", "keep"}, optional
             What is done where there is an image of that id or file name; as the writer was
             created by default.
 
@@ -387,8 +387,10 @@ class Writer:
         by_name, by_id = self._catalog.find_name(file_name), self._catalog.find_id(number)
         if policy == "raise" and by_name is not None:
             raise FormatError(f"{where}: the file has an image of that name")
-        if policy == "raise" and by_id is not None:
+        if policy in ("raise", "keep") and by_id is not None:
             raise FormatError(f"{where}: the file has an image of id {number}")
+        if policy == "keep":
+            return []
         return sorted({image for image in (by_name, by_id) if image is not None})
 
     def _find(self, file_name: str | None, id: SupportsIndex | None) -> int | None:
@@ -397,10 +399,12 @@ class Writer:
         if file_name is not None:
             checked_text(file_name, self.path, "file_name")
         number = None if id is None else _checked_id(id, f"{self.path}: id")
-        by_name, by_id = self._catalog.find_name(file_name), self._catalog.find_id(number)
-        if file_name is None:
+        if number is None:
+            return self._catalog.find_name(file_name)
+        by_id = self._catalog.find_id(number)
+        if file_name is None or by_id is None or self._catalog.is_named(by_id, file_name):
             return by_id
-        return by_name if number is None or by_name == by_id else None
+        return None
 
     def _id_of(self, image: int) -> int:
         """Give the id of an image, from memory or from the file."""
@@ -424,6 +428,9 @@ def _checked_id(value: SupportsIndex, where: str) -> int:
 
 def checked_policy(value: OnDuplicate) -> OnDuplicate:
     """Refuse what is no policy."""
-    if value not in ("raise", "skip", "replace"):
-        raise ValueError(f"on_duplicate {value!r}, expected 'raise', 'skip' or 'replace'")
+    policies = ("raise", "skip", "replace", "keep")
+    if value not in policies:
+        raise ValueError(
+            f"on_duplicate {value!r}, expected one of {', '.join(map(repr, policies))}"
+        )
     return value

@@ -1,4 +1,4 @@
-"""Videos: an image for each frame, and an instance for each frame that an object is seen in."""
+"""Objects of videos: an instance for each frame in which one is seen."""
 
 from __future__ import annotations
 
@@ -12,119 +12,20 @@ from compactmask._kernels.json_scan import KINDS
 from compactmask.errors import FormatError
 
 from .annotations import TAKEN
-from .compact import Array, Pieces, Places, Texts, narrow, positions, text_column
+from .compact import Array, Pieces, Places, narrow, positions
 from .content import Categories, Content
 from .faults import Faults
 from .file import Bytes
+from .frames import MOST_FRAMES, Frames
 from .further import FurtherKeys
 from .gather import NO_INTEGER, NOTHING, Gather, Keys, integer_field, number_field
-from .images import Images
 from .instances import Instances, grouped
 from .parse import kind_of
 from .stream import Block, Further, Stream
-from .values import NO_BOX, box, number, side, text
+from .values import NO_BOX, box, number
 
-MOST_FRAMES = 1 << 20
-"""Of a video."""
-
-
-class Frames:
-    """Images of videos, frame by frame.
-
-    Parameters
-    ----------
-    keys : Keys
-        The ids of videos.
-    """
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-        self._names: list[str] = []
-        self._sizes: list[tuple[int, int]] = []
-        self._starts: dict[int, int] = {}
-        self._lengths: list[int] = []
-
-    def add(self, number: int, names: list[str], size: tuple[int, int]) -> None:
-        """Append a video: its number, the names of its frames, its height and width."""
-        self._starts[number] = len(self._names)
-        self._lengths.append(len(names))
-        self._names += names
-        self._sizes.append(size)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._starts
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def numbers(self) -> Array:
-        """Give the numbers of the videos."""
-        return np.array(list(self._starts), np.int64)
-
-    def bounds(self) -> tuple[Array, Array]:
-        """Give the first image and the number of frames of each video."""
-        return np.array(list(self._starts.values()), np.int64), np.array(self._lengths, np.int64)
-
-    def images(self) -> Images:
-        """Give the images."""
-        lengths = np.array(self._lengths, np.int64)
-        sizes = np.array(self._sizes, np.int32).reshape(-1, 2).repeat(lengths, axis=0)
-        numbers = self.numbers()
-        shown: Array = numbers
-        if self._keys.texts:
-            texts = list(self._keys.texts)
-            shown = text_column([texts[key] for key in numbers.tolist()])
-        n = len(self._names)
-        frame = np.arange(n) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return Images(
-            ids=np.arange(n),
-            numbers=np.arange(n),
-            names=Texts(self._names),
-            heights=sizes[:, 0].copy(),
-            widths=sizes[:, 1].copy(),
-            columns={"video_id": shown.repeat(lengths), "frame": frame},
-        )
-
-
-def read(stream: Stream, keys: Keys) -> Frames:
-    """Read the list ``videos`` of a dataset.
-
-    Raises
-    ------
-    FormatError
-        Where one is not what COCO.md says.
-    """
-    frames = Frames(keys)
-    if not stream.begin_list("videos"):
-        return frames
-    position = 0
-    for block in stream.items(()):
-        for row in range(len(block.kinds)):
-            try:
-                _add_video(frames, keys, block.value(row))
-            except FormatError as error:
-                raise FormatError(f"{stream.path}: videos[{position}]: {error}") from None
-            position += 1
-    return frames
-
-
-def _add_video(frames: Frames, keys: Keys, item: Any) -> None:
-    if not isinstance(item, dict):
-        raise FormatError(f"found {kind_of(item)}, expected an object")
-    key = item.get("id")
-    if key is None:
-        raise FormatError("id is None, expected an integer or text")
-    number_ = keys.number(key)
-    if number_ in frames:
-        raise FormatError(f"id {keys.name(number_)} is that of another one too")
-    names = item.get("file_names")
-    length = item.get("length", len(names) if isinstance(names, list) else None)
-    if names is None and type(length) is int and 0 <= length <= MOST_FRAMES:
-        names = [f"{key}/{frame:05d}" for frame in range(length)]
-    if not isinstance(names, list):
-        raise FormatError(f"file_names is {kind_of(names)}, expected a list")
-    size = side("height", item.get("height")), side("width", item.get("width"))
-    frames.add(number_, [text("file_names", name) for name in names], size)
+OF_VIDEO = frozenset({"height", "width"})
+"""Keys that say what the video says."""
 
 
 class Tracks:
@@ -148,7 +49,6 @@ class Tracks:
         "bboxes",
         "areas",
     )
-    _LEFT = frozenset({"height", "width"})
 
     def __init__(self, keys: Keys, faults: Faults) -> None:
         self._keys = keys
@@ -183,11 +83,7 @@ class Tracks:
                     self._add_frames(block, row)
                 except FormatError as error:
                     faults[row] = error
-            for row in sorted(faults):
-                key = None
-                if block.kinds[row, 3] == KINDS["integer"]:
-                    key = block.value(row, 3)
-                self._faults.tell(key, block.base + int(block.spans[row, 0, 0]), faults[row])
+            self._faults.tell_rows(block, 1 + self.KEYS.index("id"), faults)
             self._gather.take(block, columns, np.delete(np.arange(len(block.kinds)), list(faults)))
             self._count += len(block.kinds)
 
@@ -229,111 +125,71 @@ class Tracks:
     def finish(self, frames: Frames | None, categories: Categories, file: Bytes) -> Content:
         """Make the content of ground truth, or of predictions (no videos)."""
         gather, faults = self._gather, self._faults
-        videos = gather.column("video_id").astype(np.int64)
-        category = gather.column("category_id").astype(np.int64)
+        videos, category = gather.column("video_id"), gather.column("category_id")
         ids, items = gather.column("id"), gather.items()
         lengths = np.array(self._lengths, np.int64)
-        is_predicted = frames is None
-        keep = np.ones(len(ids), np.bool_)
-        nothing = videos == NO_INTEGER
-        faults.refuse(
-            keep, nothing, ids, items.starts, lambda _: "video_id is None, expected an integer"
-        )
-        nothing = category == NO_INTEGER
-        faults.refuse(
-            keep, nothing, ids, items.starts, lambda _: "category_id is None, expected an integer"
-        )
-        listed = categories
-        if len(listed.ids):
-            faults.refuse(
-                keep,
-                ~np.isin(category, listed.ids),
-                ids,
-                items.starts,
-                lambda row: (
-                    f"category_id {category[row]} is not among the {len(listed.ids)} categories"
-                ),
-            )
+        check = faults.of_rows(ids, items.starts)
+        check.missing("video_id", videos)
+        check.missing("category_id", category)
+        categories = check.listed(category, categories)
         found = self._named(videos, lengths) if frames is None else frames
-        numbers = found.numbers()
-        at = positions(numbers, videos)
-        known = at >= 0
-        faults.refuse(
-            keep,
-            ~known,
-            ids,
-            items.starts,
+        at = positions(found.numbers(), videos)
+        check.refuse(
+            at < 0,
             lambda row: (
-                f"video_id {self._keys.name(int(videos[row]))} is not among "
-                f"the {len(numbers)} videos"
+                f"video_id {self._keys.name(int(videos[row]))} is not among the {len(found)} videos"
             ),
         )
         starts, n_frames = found.bounds()
-        if len(numbers):
-            faults.refuse(
-                keep,
+        if len(found):
+            check.refuse(
                 lengths > n_frames[at],
-                ids,
-                items.starts,
                 lambda row: (
                     f"segmentations has {lengths[row]} items, its video {n_frames[at[row]]} frames"
                 ),
             )
-        categories = listed.or_of(category[keep])
-        class_of = np.zeros(len(keep), np.int64)
-        class_of[keep] = positions(categories.ids, category[keep])
         item, frame = self._item.take().astype(np.int64), self._frame.take().astype(np.int64)
-        rows = np.flatnonzero(keep[item])
+        rows = np.flatnonzero(check.keep[item])
         item = item[rows]
         images = found.images()
         image = starts[at[item]] + frame[rows]
-        values = {"tracker_id": np.arange(len(ids)) if is_predicted else ids}
-        if not is_predicted:
-            values["annotation_id"] = ids
+        values = {"tracker_id": narrow((np.arange(len(ids)) if frames is None else ids)[item])}
         for key, name in (("iscrowd", "iscrowd"), ("score", "confidence")):
             column = gather.column(key)
             if key in gather.present:
-                values[name] = column
-        values = {name: narrow(column[item]) for name, column in values.items()}
+                values[name] = column[item]
         if self._has_areas:
             values["area"] = self._areas.take()[rows]
-        for key in self._LEFT:
-            self._further.pop(key, None)
         indptr, order = grouped(image, len(images))
+        further = {key: told for key, told in self._further.items() if key not in OF_VIDEO}
         instances = Instances(
             path=faults.path,
             indptr=indptr,
             order=order,
             item=narrow(item),
             boxes=self._boxes.take()[rows],
-            class_ids=narrow(class_of[item]),
+            class_ids=narrow(positions(categories.ids, category)[item]),
             category_ids=categories.ids,
             values=values,
             segmentations=Places(self._start.take()[rows], self._length.take()[rows]),
             items=items,
             further=FurtherKeys(
-                faults.path,
-                file,
-                items,
-                np.zeros(len(ids), np.int8),
-                self._further,
-                self._count,
-                TAKEN | {"area", "iscrowd", "tracker_id"},
+                faults.path, file, items, np.zeros(len(ids), np.int8), further, self._count, TAKEN
             ),
         )
-        kind = "video results" if is_predicted else "video dataset"
+        kind = "video results" if frames is None else "video dataset"
         return Content(kind, categories.names, images, instances)
 
     def _named(self, videos: Array, lengths: Array) -> Frames:
         """Make the videos that predictions name, in the order of their first appearance."""
         frames = Frames(self._keys)
         longest: dict[int, int] = {}
-        for number_, length in zip(videos.tolist(), lengths.tolist(), strict=True):
-            longest[number_] = max(longest.get(number_, 0), length)
+        for number_of, length in zip(videos.tolist(), lengths.tolist(), strict=True):
+            longest[number_of] = max(longest.get(number_of, 0), length)
         texts = list(self._keys.texts)
-        for number_, length in longest.items():
-            key = texts[number_] if texts else number_
-            frames.add(number_, [f"{key}/{frame:05d}" for frame in range(length)], (0, 0))
+        for number_of, length in longest.items():
+            key = texts[number_of] if texts else number_of
+            frames.add(number_of, [f"{key}/{frame:05d}" for frame in range(length)], (0, 0))
         return frames
 
 
