@@ -13,7 +13,7 @@ cdef enum Kind:
     TEXT = 16
     ARRAY = 32
     OBJECT = 64
-    LARGE_INTEGER = 128     # of more than 18 digits
+    LARGE_INTEGER = 128     # that 64 bits do not hold
 
 
 cdef struct Step:

@@ -1,14 +1,18 @@
 """Walking over JSON text without parsing it (RFC 8259, with the NaN and Infinity of Python's json).
 
 Strings, numbers and literals are told apart and numbers are held to the grammar. Of arrays and
-objects only the end is looked for: brackets are counted, strings are passed over.
+objects only the end is looked for: brackets are counted, strings are passed over. More of them
+inside each other than MOST_BRACKETS are no value: whatever follows the text may then recurse.
 """
 
 from libc.stdint cimport uint8_t
-from libc.string cimport memchr, strlen
+from libc.string cimport memchr, memcmp, strlen
+
+MOST_BRACKETS = DEEPEST
 
 cdef enum:
-    SURE_DIGITS = 18        # fit into 64 bits
+    DEEPEST = 256
+    MOST_DIGITS = 19        # of an integer that fits into 64 bits
 
 KINDS = {
     "null": NULL_VALUE,
@@ -86,9 +90,11 @@ cdef Step after_value(const uint8_t* p, const uint8_t* end) noexcept nogil:
         else:
             step.kind = TEXT
     elif p[0] == b"[" or p[0] == b"{":
-        step.stop = after_brackets(p, end)
+        step.stop = after_brackets(p, end, &step.is_bad)
         if step.stop == NULL:
             step.stop = end
+        elif step.is_bad:
+            return step
         else:
             step.kind = ARRAY if p[0] == b"[" else OBJECT
     elif p[0] == b"n":
@@ -134,14 +140,15 @@ cdef Step after_number(const uint8_t* p, const uint8_t* end) noexcept nogil:
         Step step
         Kind kind = INTEGER
         const uint8_t* digits
+        bint is_negative = p[0] == b"-"
     step.kind = ABSENT
     step.is_bad = False
-    if p[0] == b"-":
+    if is_negative:
         p += 1
     digits = p
     p = after_digits(p, end)
     step.is_bad = p < end and (p == digits or (digits[0] == b"0" and p - digits > 1))
-    if p - digits > SURE_DIGITS:
+    if p - digits >= MOST_DIGITS and not fits(digits, p - digits, is_negative):
         kind = LARGE_INTEGER
     if p < end and p[0] == b"." and not step.is_bad:
         kind = FLOAT
@@ -161,14 +168,25 @@ cdef Step after_number(const uint8_t* p, const uint8_t* end) noexcept nogil:
     return step
 
 
+cdef bint fits(const uint8_t* digits, Py_ssize_t n, bint is_negative) noexcept nogil:
+    """Tell whether an integer of MOST_DIGITS or more, the first of which is not 0, fits 64 bits."""
+    cdef const char* last = b"9223372036854775808" if is_negative else b"9223372036854775807"
+    return n == MOST_DIGITS and memcmp(digits, last, MOST_DIGITS) <= 0
+
+
 cdef inline const uint8_t* after_digits(const uint8_t* p, const uint8_t* end) noexcept nogil:
     while p < end and b"0" <= p[0] <= b"9":
         p += 1
     return p
 
 
-cdef const uint8_t* after_brackets(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Pass over an array or object; NULL where the text ends before."""
+cdef const uint8_t* after_brackets(
+    const uint8_t* p, const uint8_t* end, bint* is_bad
+) noexcept nogil:
+    """Pass over an array or object; NULL where the text ends before.
+
+    Where too many are inside each other it gives the first bracket too much, and sets `is_bad`.
+    """
     cdef Py_ssize_t depth = 0
     while p < end:
         # Between these five characters are digits, most of the time.
@@ -182,6 +200,9 @@ cdef const uint8_t* after_brackets(const uint8_t* p, const uint8_t* end) noexcep
             continue
         if p[0] == b"[" or p[0] == b"{":
             depth += 1
+            if depth > DEEPEST:
+                is_bad[0] = True
+                return p
         elif p[0] == b"]" or p[0] == b"}":
             depth -= 1
             if depth == 0:

@@ -8,6 +8,9 @@ from typing import Any
 from compactmask import _optional
 
 orjson = _optional.find("orjson")
+TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+MANY_DIGITS = b"0" * 19
+"""Once digits are zeros: maybe an integer of more than 64 bits, which orjson would round."""
 
 
 def loads(text: bytes) -> Any:
@@ -18,7 +21,7 @@ def loads(text: bytes) -> Any:
     ValueError
         Where it is none, or nested too deeply. UnicodeDecodeError where it is not UTF-8.
     """
-    if orjson is not None:
+    if orjson is not None and MANY_DIGITS not in text.translate(TO_ZEROS):
         try:
             return orjson.loads(text)
         except ValueError:
