@@ -7,6 +7,7 @@ import os
 import pickle
 from pathlib import Path
 
+import fresh
 import numpy as np
 import pytest
 import supervision as sv
@@ -552,3 +553,33 @@ def test_detections_that_have_no_ids_are_told_by_their_names(pair, tmp_path):
     annotations = results.dataset["annotations"]
     assert [one["image_id"] for one in annotations] == [ids["9.jpg"]] * 3 + [ids["3.jpg"]] * 3
     assert {one["category_id"] for one in annotations} <= {90, 3}
+
+
+def test_it_loads_no_supervision_and_keeps_no_object_for_each_annotation(tmp_path):
+    path = tmp_path / "in.h5"
+    one = found(20)
+    with cm.create(path, durability="process", commit_every=100) as out:
+        for number in range(300):
+            out.append(one, f"{number}.jpg")
+    script = f"""
+import sys
+from compactmask.formats import coco
+api = coco.COCO({str(path)!r})
+ids = api.getAnnIds(catIds=[1], iscrowd=0, areaRng=[0, 1e5])
+annotation = api.loadAnns(ids[0])[0]
+assert api.annToRLE(annotation) and api.annToMask(annotation).sum()
+assert api.loadRes({str(path)!r}).anns[1]
+assert api.loadImgs(7)[0]["file_name"] == "7.jpg"
+print("supervision" in sys.modules)
+"""
+    assert fresh.run(script).split() == ["False"]
+    set_up = f"""
+from compactmask.formats import coco
+def ask(path):
+    api = coco.COCO(path)
+    ids = api.getAnnIds(imgIds=[5, 6], catIds=[1])
+    return api, api.loadAnns(ids), api.getImgIds(), api.imgs[5]
+kept = ask({str(path)!r})
+"""
+    # 6,000 annotations of 40 bytes in arrays; as dicts they would need some 10 MB
+    assert fresh.peak_growth(set_up, f"again = ask({str(path)!r})") < 2 << 20

@@ -47,14 +47,29 @@ def xywh(xyxy: npt.NDArray[Any]) -> list[list[float]]:
 def extent(start: float, end: float) -> float:
     """Give the shortest number that added to the start gives the end."""
     difference = end - start
-    first = 0
-    is_small = -SMALL < start < SMALL and -SMALL < end < SMALL
-    # Numbers that give the end lie closer together than two of 9 decimals: where the nearest of
-    # these does not, no shorter one does.
-    if is_small and start + round_to(difference, FEW) != end:
-        first = FEW + 1
-    for digits in range(first, len(POWERS)):
-        shorter = round_to(difference, digits)
+    fewest = digits = 0
+    if -SMALL < start < SMALL and -SMALL < end < SMALL:
+        # Numbers that give the end lie closer together than two of 9 decimals: where the nearest
+        # of these does not, no shorter one does.
+        power = POWERS[FEW]
+        if start + math.floor(difference * power + 0.5) / power != end:
+            fewest = FEW + 1
+    for digits in range(fewest, len(POWERS)):
+        power = POWERS[digits]
+        scaled = difference * power
+        if not -EXACT < scaled < EXACT:
+            break
+        shorter = math.floor(scaled + 0.5) / power
+        if start + shorter == end:
+            return shorter
+    return _long_extent(start, end, digits)
+
+
+def _long_extent(start: float, end: float, fewest: int) -> float:
+    """Round as Python does: slow, and exact also where the digits do not fit a float."""
+    difference = end - start
+    for digits in range(fewest, len(POWERS)):
+        shorter = round(difference, digits)
         if start + shorter == end:
             return shorter
     for towards in (-math.inf, math.inf):  # The difference may be a rounded one.
@@ -62,12 +77,3 @@ def extent(start: float, end: float) -> float:
         if start + neighbour == end:
             return neighbour
     return difference
-
-
-def round_to(number: float, digits: int) -> float:
-    """Round to decimals; several times as fast as ``round`` where the digits fit a float."""
-    power = POWERS[digits]
-    scaled = number * power
-    if -EXACT < scaled < EXACT:
-        return math.floor(scaled + 0.5) / power
-    return round(number, digits)

@@ -22,18 +22,19 @@ class Seen:
     def __contains__(self, number: int) -> bool:
         if number in self._recent:
             return True
-        at = int(np.searchsorted(self._sorted, number))
-        return at < len(self._sorted) and int(self._sorted[at]) == number
+        at = self._sorted.searchsorted(number)
+        return bool(at < len(self._sorted) and self._sorted[at] == number)
 
-    def add(self, number: int) -> None:
-        """Add a number."""
+    def add(self, number: int) -> bool:
+        """Add a number; tell whether it is new."""
         if number in self:
-            return
+            return False
         self._recent.add(number)
         if len(self._recent) >= max(RECENT, len(self._sorted) // 8):
             recent = np.fromiter(self._recent, np.int64, len(self._recent))
             self._sorted = np.sort(np.concatenate([self._sorted, recent]))
             self._recent.clear()
+        return True
 
 
 def hashed(text: str) -> int:

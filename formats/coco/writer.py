@@ -302,10 +302,9 @@ class Writer:
         self._images += 1
         for own in ids:
             self._instances += 1
-            if own is None or (self._annotation_ids is not None and own in self._annotation_ids):
+            known = self._annotation_ids
+            if known is not None and (own is None or not known.add(own)):
                 self._annotation_ids = None
-            if own is not None and self._annotation_ids is not None:
-                self._annotation_ids.add(own)
 
     def _add_loss(self, more: Loss) -> None:
         self._loss = Loss(
