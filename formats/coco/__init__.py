@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from .api import COCO
     from .creation import Mode, create, create_sealed
     from .reader import open
+    from .sa1b_writer import create_folder
     from .writer import Writer
     from .writing import write
 
-__all__ = ["COCO", "Mode", "Writer", "create", "create_sealed", "open", "write"]
+__all__ = ["COCO", "Mode", "Writer", "create", "create_folder", "create_sealed", "open", "write"]
 
 _HOMES = {
     "COCO": ".api",
     "Mode": ".creation",
     "Writer": ".writer",
     "create": ".creation",
+    "create_folder": ".sa1b_writer",
     "create_sealed": ".creation",
     "open": ".reader",
     "write": ".writing",
