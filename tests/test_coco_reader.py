@@ -1,4 +1,5 @@
 import copy
+import json
 import math
 import pickle
 import re
@@ -10,6 +11,14 @@ from coco_documents import BAR, DOT, NOTHING, annotation, dataset, image, result
 from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 from compactmask.formats import coco
 from compactmask.formats.coco.reader import CocoSource
+
+
+def named(path, item):
+    """Give the words by which a message names an annotation of a document."""
+    start = path.read_bytes().index(json.dumps(item).encode())
+    key = item.get("id") if isinstance(item, dict) else None
+    name = f"annotation at byte {start}" if key is None else f"annotation {key!r} (byte {start})"
+    return f"{path}: {name}"
 
 
 @pytest.fixture
@@ -99,28 +108,85 @@ def test_what_no_annotation_has_is_no_column(source):
     assert source(dataset(bare)).fields(0)["confidence"] is None
 
 
-def test_further_keys_of_one_plain_kind_are_columns(source):
-    further = [
-        {"n": 1, "x": 1, "w": 1, "t": "a", "b": True, "mixed": 1, "null": None, "list": [1]},
-        {"n": 2, "x": 2.5, "w": 2**70, "t": "é", "b": False, "mixed": "2", "null": 1, "list": [2]},
+PLAIN = [
+    {"n": 1, "x": 1, "f": 0.5, "t": "a", "b": True},
+    {"n": 2**63 - 1, "x": 2.5, "f": math.inf, "t": "é", "b": False},
+]
+OTHER = [
+    {
+        "w": 1,
+        "mixed": 1,
+        "null": None,
+        "list": [1, {"a": 2**70}],
+        "rare": "x",
+        "mask": 1,
+        "a:json": 1,
+    },
+    {"w": 2**70, "mixed": "2", "null": 1, "list": {}, "mask": 2, "a:json": 2, "": 0.1},
+]
+
+
+@pytest.fixture
+def further(source):
+    """Give the columns of images and of detections that have further keys, one of each as given."""
+
+    def columns(items):
+        document = dataset(
+            *(annotation(i, **more) for i, more in enumerate(items)),
+            images=[image(7 + i, **more) for i, more in enumerate(items)],
+        )
+        found = source(document)
+        return found.images, found.detections
+
+    return columns
+
+
+def test_further_keys_of_one_plain_kind_are_columns(further):
+    for columns in further(PLAIN):
+        assert [columns[key].dtype.kind for key in "nxftb"] == list("iffOb")
+        for key in "nxftb":
+            assert columns[key].tolist() == [item[key] for item in PLAIN]
+        assert not any(name.endswith(":json") for name in columns)
+
+
+def test_other_further_keys_are_json_text_and_empty_where_there_is_none(further):
+    for columns in further(OTHER):
+        found = {name: columns[name].tolist() for name in columns if name.endswith(":json")}
+        if "mask" in columns:  # a column of detections has that name, one of images may have it
+            assert columns["mask"].tolist() == [1, 2]
+            found["mask:json"] = ["1", "2"]
+        assert found == {
+            "w:json": ["1", str(2**70)],
+            "mixed:json": ["1", '"2"'],
+            "null:json": ["null", "1"],
+            "list:json": [f'[1,{{"a":{2**70}}}]', "{}"],
+            "rare:json": ['"x"', ""],
+            "mask:json": ["1", "2"],
+            "a:json:json": ["1", "2"],
+            ":json": ["", "0.1"],
+        }
+
+
+def test_a_key_that_is_spelled_in_two_ways_in_one_object_is_json_text(tmp_path):
+    path = write(tmp_path, dataset(annotation(1, A=1, B=2), annotation(2)))
+    path.write_bytes(path.read_bytes().replace(b'"A"', b'"n"').replace(b'"B"', b'"\\u006e"'))
+    found = CocoSource(path).detections
+    assert found["n:json"].tolist() == ["2", ""]
+
+
+def test_half_a_character_in_a_further_text_is_refused(source):
+    for items, columns in (
+        (dataset(annotation(half="\ud800")), "detections"),
+        (dataset(images=[image(half="\ud800")]), "images"),
+    ):
+        found = source(items)
+        with pytest.raises(FormatError, match=r"coco\.json: half is '\\ud800', expected text"):
+            _ = getattr(found, columns)["half"]
+    assert source(dataset(annotation(half=["\ud800"]))).detections["half:json"].tolist() == [
+        r'["\ud800"]'
     ]
-    document = dataset(
-        *(annotation(i, **more) for i, more in enumerate(further)),
-        images=[image(7 + i, **more) for i, more in enumerate(further)],
-    )
-    found = source(document)
-    for columns in (found.images, found.detections):
-        assert {"mixed", "null", "list"}.isdisjoint(columns)
-        assert [columns[key].dtype.kind for key in "nxwtb"] == list("iffOb")
-        assert columns["x"].tolist() == [1.0, 2.5]
-        assert columns["w"].tolist() == [1.0, 2.0**70]
-        assert columns["t"].tolist() == ["a", "é"]
-
-
-def test_further_keys_that_no_column_can_have_are_left_out(source):
-    found = source(dataset(annotation(half="\ud800", **{"": 1, "\ud800": 2, "bbox_mode": 3})))
-    assert "bbox_mode" in found.detections
-    assert {"half", "", "\ud800"}.isdisjoint(found.detections)
+    with pytest.raises(FormatError, match=r"the key b'\\\\ud800' is not text"):
+        source(dataset(annotation(**{"\ud800": 1})))
 
 
 def test_masks_are_none_for_an_image_without_any_segmentation(source):
@@ -254,102 +320,106 @@ def test_a_document_that_contradicts_itself_is_refused(source, tmp_path, name):
 
 
 BAD_ANNOTATIONS = {
-    "object": ([], "annotation at position 1: found [], expected an object"),
-    "image": (annotation(2, 8), "annotation 2: image_id 8 is not among the 1 images"),
+    "object": ([], "found [], expected an object"),
+    "image": (annotation(2, 8), "image_id 8 is not among the 1 images"),
     "no image": (
         without(annotation(2), "image_id"),
-        "annotation 2: image_id is None, expected an integer",
+        "image_id is None, expected an integer",
     ),
     "category": (
         annotation(2, category_id=4),
-        "annotation 2: category_id 4 is not among the 1 categories",
+        "category_id 4 is not among the 1 categories",
     ),
     "no category": (
         annotation(2, category_id=None),
-        "annotation 2: category_id is None, expected an integer",
+        "category_id is None, expected an integer",
     ),
     "wide": (
         annotation(2, category_id=1 << 63),
-        "annotation 2: category_id is 9223372036854775808, expected an integer",
+        "category_id is 9223372036854775808, expected an integer",
     ),
-    "id": (annotation("x"), "annotation 'x': id is 'x', expected an integer"),
-    "crowd": (annotation(2, iscrowd=0.5), "annotation 2: iscrowd is 0.5, expected an integer"),
-    "area": (annotation(2, area="1"), "annotation 2: area is '1', expected a number"),
-    "score": (annotation(2, score=[1]), "annotation 2: score is [1], expected a number"),
-    "truth": (annotation(2, score=True), "annotation 2: score is True, expected a number"),
+    "id": (annotation("x"), "id is 'x', expected an integer"),
+    "crowd": (annotation(2, iscrowd=0.5), "iscrowd is 0.5, expected an integer"),
+    "area": (annotation(2, area="1"), "area is '1', expected a number"),
+    "score": (annotation(2, score=[1]), "score is [1], expected a number"),
+    "truth": (annotation(2, score=True), "score is True, expected a number"),
     "short box": (
         annotation(2, bbox=[1, 2, 3]),
-        "annotation 2: bbox is [1, 2, 3], expected 4 finite numbers x, y, width, height",
+        "bbox is [1, 2, 3], expected 4 finite numbers x, y, width, height",
     ),
     "nan box": (
         annotation(2, bbox=[1, 2, math.nan, 3]),
-        "annotation 2: bbox is [1, 2, nan, 3], expected 4 finite numbers x, y, width, height",
+        "bbox is [1, 2, nan, 3], expected 4 finite numbers x, y, width, height",
     ),
     "far box": (
         annotation(2, bbox=[1e308, 0, 1e308, 1]),
-        "annotation 2: bbox is [1e+308, 0, 1e+308, 1], expected x + width and y + height to be fi",
+        "bbox is [1e+308, 0, 1e+308, 1], expected x + width and y + height to be fi",
     ),
     "far integers": (
         annotation(2, bbox=[0, 10**308, 1, 10**308]),
-        "annotation 2: bbox is [0, 1",
+        "bbox is [0, 1",
     ),
-    "huge box": (annotation(2, bbox=[1, 2, 10**400, 3]), "annotation 2: bbox is [1, 2, 1000"),
+    "huge box": (annotation(2, bbox=[1, 2, 10**400, 3]), "bbox is [1, 2, 1000"),
     "nothing": (
         annotation(2, bbox=None, segmentation=[]),
-        "annotation 2: it has neither a bbox nor a segmentation",
+        "it has neither a bbox nor a segmentation",
     ),
 }
 BAD_SEGMENTATIONS = {
     "size": (
         annotation(2, segmentation=DOT | {"size": [5, 4]}),
-        "annotation 2: RLE size is [5, 4], expected [4, 5]",
+        "RLE size is [5, 4], expected [4, 5]",
     ),
     "odd": (
         annotation(2, segmentation=[[1.0] * 7]),
-        "annotation 2: polygon part 0 has 7 coordinates, expected x, y pairs",
+        "polygon part 0 has 7 coordinates, expected x, y pairs",
     ),
-    "sum": (annotation(2, segmentation=DOT | {"counts": [5, 1, 13]}), "annotation 2: "),
+    "sum": (annotation(2, segmentation=DOT | {"counts": [5, 1, 13]}), ""),
     "no runs": (
         annotation(2, segmentation=DOT | {"counts": []}),
-        "annotation 2: runs cover 0 pixels, image (4, 5) has 20",
+        "runs cover 0 pixels, image (4, 5) has 20",
     ),
     "cut": (
         without(annotation(segmentation=DOT | {"counts": "5"}), "id"),
-        "annotation at position 1: ",
+        "",
     ),
 }
 
 
 @pytest.mark.parametrize("name", BAD_ANNOTATIONS)
-def test_a_bad_annotation_is_refused_by_its_id(source, tmp_path, name):
+def test_a_bad_annotation_is_refused_by_its_id_and_place(tmp_path, name):
     bad, message = BAD_ANNOTATIONS[name]
-    with pytest.raises(FormatError, match=re.escape(f"{tmp_path / 'coco.json'}: {message}")):
-        source(dataset(annotation(), bad))
+    path = write(tmp_path, dataset(annotation(), bad))
+    with pytest.raises(FormatError, match=re.escape(f"{named(path, bad)}: {message}")):
+        CocoSource(path)
 
 
 @pytest.mark.parametrize("name", BAD_SEGMENTATIONS)
-def test_a_bad_segmentation_is_refused_by_its_annotation_when_it_is_used(source, name):
+def test_a_bad_segmentation_is_refused_by_its_annotation_when_it_is_used(tmp_path, name):
     bad, message = BAD_SEGMENTATIONS[name]
-    found = source(dataset(annotation(), bad, annotation(3)))
+    path = write(tmp_path, dataset(annotation(), bad, annotation(3)))
+    found = CocoSource(path)
     for use in (
         lambda: found.masks(0),
         lambda: found.crop(1),
         lambda: found.instance(1),
         lambda: found.detections["area"],
     ):
-        with pytest.raises(InvalidMaskError, match=re.escape(f"{found.path}: {message}")):
+        with pytest.raises(InvalidMaskError, match=re.escape(f"{named(path, bad)}: {message}")):
             use()
     assert found.crop(2).all()
 
 
 @pytest.mark.parametrize("name", {**BAD_ANNOTATIONS, **BAD_SEGMENTATIONS})
-def test_a_bad_annotation_is_left_out_where_faults_are_taken(source, name):
+def test_a_bad_annotation_is_left_out_where_faults_are_taken(tmp_path, name):
     bad, message = {**BAD_ANNOTATIONS, **BAD_SEGMENTATIONS}[name]
     faults: list[CompactMaskError] = []
-    found = source(dataset(annotation(1), bad, annotation(3)), on_fault=faults.append)
+    path = write(tmp_path, dataset(annotation(1), bad, annotation(3)))
+    found = CocoSource(path, faults.append)
     assert found.detections["annotation_id"].tolist() == [1, 3]
     assert found.detections["area"].tolist() == [1, 1]
-    assert [str(fault).startswith(f"{found.path}: {message}") for fault in faults] == [True]
+    (fault,) = faults
+    assert str(fault).startswith(f"{named(path, bad)}: {message}")
 
 
 def test_sizes_are_known_before_segmentations_are_checked_for_faults(source):
@@ -361,27 +431,40 @@ def test_sizes_are_known_before_segmentations_are_checked_for_faults(source):
 
 
 BAD_SIZES = {
-    "sum": ({"size": [9, 9], "counts": [1, 2]}, "runs cover 3 pixels, image (9, 9) has 81"),
-    "other": ({"size": [9, 9], "counts": None}, "RLE counts are None, expected ASCII text or a l"),
+    "sum": {"size": [9, 9], "counts": [1, 2]},
+    "other": {"size": [9, 9], "counts": None},
 }
 
 
 @pytest.mark.parametrize("name", BAD_SIZES)
 def test_a_bad_rle_that_is_left_out_does_not_give_its_image_a_size(source, name):
-    bad, message = BAD_SIZES[name]
     faults: list[CompactMaskError] = []
-    found = source([result(segmentation=bad), result(), result()], on_fault=faults.append)
+    bad = result(segmentation=BAD_SIZES[name])
+    found = source([bad, result(), result()], on_fault=faults.append)
     assert [str(fault) for fault in faults] == [
-        f"{found.path}: annotation at position 0: {message}"
-        + ("ist of integers" if name == "other" else "")
+        f"{found.path}: annotation at byte 1: RLE size is [9, 9], expected [4, 5]"
     ]
     assert found.images["height"].tolist() == [4]
     assert found.detections["area"].tolist() == [1, 1]
 
 
+def test_a_segmentation_that_is_no_json_is_a_fault_also_where_a_size_is_looked_for(tmp_path):
+    path = write(tmp_path, [result(segmentation=["X"]), result()])
+    path.write_bytes(path.read_bytes().replace(b'["X"]', b"[1,,2]"))
+    with pytest.raises(FormatError, match="annotation at byte 1: segmentation is not JSON: Expec"):
+        CocoSource(path)
+    faults: list[CompactMaskError] = []
+    found = CocoSource(path, faults.append)
+    assert found.detections["area"].tolist() == [1]
+    (fault,) = faults
+    assert str(fault).startswith(f"{path}: annotation at byte 1: segmentation is not JSON: ")
+
+
 def test_polygons_of_an_image_without_a_size_are_refused(source):
     document = dataset(annotation(segmentation=[[1, 1, 3, 1, 3, 3]]), images=[{"id": 7}])
-    with pytest.raises(InvalidMaskError, match="annotation 1: the image has no height and width"):
+    with pytest.raises(
+        InvalidMaskError, match=r"annotation 1 \(byte \d+\): the image has no height and width"
+    ):
         source(document).masks(0)
 
 

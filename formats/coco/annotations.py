@@ -28,7 +28,7 @@ COLUMNS = {
 """Keys that an annotation may have, and their columns."""
 TAKEN = frozenset(
     {"category_id", "class_id", "annotation_id", "has_mask", "confidence"}
-    | {"xyxy", "mask", "offsets", "crop_shapes"}
+    | {"xyxy", "mask", "offsets", "crop_shapes", "data/area"}
 )
 """Names that other columns have."""
 SLACK = 1e-6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,8 +97,7 @@ def _of_list(stream: Stream, file: JsonFile, faults: Faults) -> Content:
     keys = Keys()
     gathered: Annotations | Tracks = Annotations(keys, faults)
     if stream.begin_list("results"):
-        first = stream.ahead()
-        if isinstance(first, dict) and "segmentations" in first:
+        if "segmentations" in _first_keys(stream):
             gathered = Tracks(keys, faults)
         gathered.read(stream)
     stream.end()
@@ -105,6 +105,15 @@ def _of_list(stream: Stream, file: JsonFile, faults: Faults) -> Content:
     if isinstance(gathered, Tracks):
         return gathered.finish(None, none, file)
     return gathered.dataset(None, none, file)
+
+
+def _first_keys(stream: Stream) -> Container[str]:
+    """Give the keys of the first object of a list, by which it is told what the list is of."""
+    try:
+        first = stream.ahead()
+    except FormatError:
+        return ()  # what is wrong with it is told when the list is read
+    return first if isinstance(first, dict) else ()
 
 
 class _Object:
@@ -146,9 +155,9 @@ class _Object:
     def _read_annotations(self) -> None:
         if not self._stream.begin_list("annotations"):
             return
-        first = self._stream.ahead()
+        first = _first_keys(self._stream)
         kinds: dict[str, type[Gathered]] = {"segmentations": Tracks, "segments_info": Segments}
-        found = [kind for key, kind in kinds.items() if isinstance(first, dict) and key in first]
+        found = [kind for key, kind in kinds.items() if key in first]
         self._gathered = (found or [Annotations])[0](self._keys, self._faults)
         self._gathered.read(self._stream)
 
@@ -175,7 +184,7 @@ class _Object:
         if self._images is None and isinstance(self._rest.get("image"), dict):
             return self._single_image(), None
         if self._images is None:
-            found = ", ".join(repr(key) for key in list(self._rest)[:8]) or "no key at all"
+            found = ", ".join(map(short, list(self._rest)[:8])) or "no key at all"
             raise FormatError(
                 f"{self._path}: a COCO dataset has 'images' (a video one 'videos', SA-1B 'image', "
                 f"SA-V 'masklet'), found {found}"
@@ -208,7 +217,12 @@ def _find_sizes(content: Content, masks: JsonMasks, faults: Faults) -> None:
     for i in np.flatnonzero(unknown).tolist():
         start, stop = instances.indptr[i : i + 2].tolist()
         for k in range(start, stop):
-            (segmentation,) = masks.segmentations(i, k, k + 1)
+            try:
+                (segmentation,) = masks.segmentations(i, k, k + 1)
+            except FormatError:
+                if not faults.are_left_out:
+                    raise
+                continue
             size = size_of(segmentation)
             if size is not None and (not faults.are_left_out or _is_good(segmentation, size)):
                 images.set_shape(i, size)

@@ -12,10 +12,10 @@ from .compact import Array, Texts, text_column
 from .gather import Keys
 from .images import Images
 from .parse import kind_of
-from .values import side, text
+from .values import sides, text
 
 MOST_FRAMES = 1 << 20
-"""Of a video."""
+"""Of an object of a video, and of all videos whose frames a document does not name."""
 
 
 class Frames:
@@ -28,6 +28,7 @@ class Frames:
     """
 
     def __init__(self, keys: Keys) -> None:
+        self.n_unnamed = 0
         self._keys = keys
         self._names: list[str] = []
         self._sizes: list[tuple[int, int]] = []
@@ -106,9 +107,13 @@ def _add_video(frames: Frames, keys: Keys, item: Any) -> None:
         raise FormatError(f"id {keys.name(number)} is that of another one too")
     names = item.get("file_names")
     length = item.get("length", len(names) if isinstance(names, list) else None)
-    if names is None and type(length) is int and 0 <= length <= MOST_FRAMES:
+    if names is None and type(length) is int and length >= 0:
+        frames.n_unnamed += length
+        if frames.n_unnamed > MOST_FRAMES:
+            raise FormatError(
+                f"length is {length}, expected at most {MOST_FRAMES:,} frames without file_names"
+            )
         names = [f"{key}/{frame:05d}" for frame in range(length)]
     if not isinstance(names, list):
         raise FormatError(f"file_names is {kind_of(names)}, expected a list")
-    size = side("height", item.get("height")), side("width", item.get("width"))
-    frames.add(number, [text("file_names", name) for name in names], size)
+    frames.add(number, [text("file_names", name) for name in names], sides(item))

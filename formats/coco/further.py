@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from compactmask._kernels.json_scan import KINDS
-from compactmask.errors import CorruptFileError
+from compactmask.errors import CorruptFileError, FormatError
 
 from . import stream
 from .compact import Array, Places, text_column
 from .file import Bytes
 from .parse import loads
-from .values import real
+from .values import real, text
 
 JSON = ":json"
 """Ends the name of a column that holds values as JSON text, "" where an object lacks the key."""
@@ -121,7 +121,15 @@ class FurtherKeys:
         if dtype is None:
             return _text(item[key]) if key in item else ""
         value = item.get(key)
+        if dtype is object:
+            return self._checked(key, value)
         return real(value) if dtype is np.float64 and isinstance(value, int) else value
+
+    def _checked(self, key: str, value: Any) -> str:
+        try:
+            return text(key, value)
+        except FormatError as error:
+            raise FormatError(f"{self._path}: {error}") from None
 
     def _objects(self, rows: Array) -> Iterator[dict[str, Any]]:
         """Read objects, those that stand behind each other at once."""

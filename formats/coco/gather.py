@@ -13,7 +13,7 @@ from compactmask.errors import FormatError
 
 from .compact import Array, Pieces, Places, narrow
 from .stream import Block
-from .values import NO_BOX, box, integer, number, short
+from .values import NO_BOX, box, integer, number, short, text
 
 NOTHING = KINDS["null"]
 """Kinds up to this one are no value."""
@@ -87,7 +87,7 @@ class Keys:
                 f"{key} is {short(value)}, expected all ids to be integers, or all text"
             )
         if is_text:
-            return self.texts.setdefault(value, len(self.texts))
+            return self.texts.setdefault(text(key, value), len(self.texts))
         found = integer(key, value)
         self._has_integers = True
         return found
@@ -135,7 +135,11 @@ class Gather:
         """Give the columns of a block's objects, and the errors of those that are refused."""
         faults: dict[int, FormatError] = {}
         for row in np.flatnonzero(block.kinds[:, 0] != KINDS["object"]).tolist():
-            faults[row] = FormatError(f"found {short(block.value(row))}, expected an object")
+            try:
+                found = short(block.value(row))
+                faults[row] = FormatError(f"found {found}, expected an object")
+            except FormatError as error:
+                faults[row] = error
         columns = [
             self._read_column(field, block, column, faults)
             for column, field in enumerate(self._fields, 1)

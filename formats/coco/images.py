@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +19,11 @@ from .file import JsonFile
 from .further import JSON, FurtherKeys
 from .gather import NO_INTEGER, Field, Gather, Keys
 from .stream import Further, Stream
-from .values import LONGEST_SIDE, integer, side, text
+from .values import LONGEST_SIDE, integer, side, sides, text
 
 COLUMNS = frozenset({"id", "file_name", "height", "width"})
+AS_IT_IS = re.compile(rb'"[ !#-\[\]-\x7f]*"')
+"""A JSON string whose text is what stands there."""
 
 
 @dataclass
@@ -146,7 +149,7 @@ def single(path: str, objects: list[dict[str, Any]]) -> Images:
         try:
             ids.append(integer("image_id", item.get("image_id")))
             names.append(text("file_name", item.get("file_name") or ""))
-            sizes.append([side(key, item.get(key)) for key in ("height", "width")])
+            sizes.append(sides(item))
         except FormatError as error:
             raise FormatError(f"{path}: image: {error}") from None
     heights, widths = np.array(sizes, np.int32).reshape(-1, 2).T
@@ -167,7 +170,7 @@ def _names(stream: Stream, gather: Gather, further: dict[str, Further]) -> Texts
         found = []
         for row, (start, stop) in enumerate(block.spans[:, len(keys)].tolist()):
             raw = block.text[start:stop]
-            if raw.isascii() and b"\\" not in raw and raw[:1] == b'"':
+            if AS_IT_IS.fullmatch(raw):
                 found.append(raw[1:-1])
             else:
                 try:

@@ -17,7 +17,7 @@ from .instances import Instances, grouped
 from .parse import kind_of
 from .stream import Stream
 from .tracks import items_of
-from .values import integer, side, text
+from .values import integer, sides, text
 
 SCORES = "masklet_stability_score"
 
@@ -51,12 +51,15 @@ class Masklets:
             return
         for block in stream.items(()):
             for row in range(len(block.kinds)):
-                if block.kinds[row, 0] != KINDS["array"]:
-                    found = kind_of(block.value(row))
-                    where = f"{self._path}: masklet[{len(self._counts)}]"
-                    raise FormatError(f"{where} is {found}, expected a list")
                 start, stop = block.spans[row, 0].tolist()
-                spans, kinds = items_of(block.text, start, stop)
+                try:
+                    if block.kinds[row, 0] != KINDS["array"]:
+                        found = kind_of(block.value(row))
+                        raise FormatError(f"found {found}, expected a list")
+                    spans, kinds = items_of(block.text, start, stop)
+                except FormatError as error:
+                    where = f"{self._path}: masklet[{len(self._counts)}]"
+                    raise FormatError(f"{where}: {error}") from None
                 seen = np.flatnonzero(kinds > NOTHING)
                 self._starts.add(spans[seen, 0] + block.base)
                 self._lengths.add(spans[seen, 1] - spans[seen, 0])
@@ -75,7 +78,7 @@ class Masklets:
         n_frames = len(self._counts)
         try:
             key = text("video_id", rest.get("video_id"))
-            size = tuple(side(k, rest.get(k)) for k in ("video_height", "video_width"))
+            size = sides(rest, "video_height", "video_width")
             listed = rest.get("masklet_id")
             if not isinstance(listed, list):
                 raise FormatError(f"masklet_id is {kind_of(listed)}, expected a list")
@@ -95,7 +98,7 @@ class Masklets:
         keys = Keys()
         frames = Frames(keys)
         names = [f"{key}/{i:05d}" for i in range(n_frames)]
-        frames.add(keys.number(key), names, (size[0], size[1]))
+        frames.add(keys.number(key), names, size)
         images = frames.images()
         indptr, order = grouped(frame, n_frames)
         instances = Instances(
@@ -122,8 +125,8 @@ def _is_nothing(scores: Any) -> bool:
 def _scores(listed: Any, frame: Array, objects: Array) -> Array:
     try:
         table = np.array(listed, np.float64)
-        return table[frame, objects]
-    except (ValueError, TypeError, IndexError):
+        return table[frame, objects].reshape(len(frame))
+    except (ValueError, TypeError, IndexError, OverflowError):
         raise FormatError(
             f"{SCORES}: expected a number for each object of each of the frames"
         ) from None

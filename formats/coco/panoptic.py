@@ -42,6 +42,7 @@ class Segments:
         self._item = Pieces(np.int64)
         self._starts: list[int] = []
         self._names: list[str] = []
+        self._seen: set[int] = set()
         self._columns = {
             "id": Pieces(np.int64),
             "category_id": Pieces(np.int64),
@@ -66,6 +67,9 @@ class Segments:
         if item.get("image_id") is None:
             raise FormatError("image_id is None, expected an integer")
         image = self._keys.number(item["image_id"])
+        if image in self._seen:
+            shown = self._keys.name(image)
+            raise FormatError(f"image_id {shown} is that of another annotation too")
         name = text("file_name", item.get("file_name"))
         if os.path.basename(name) != name or name in ("", ".", ".."):
             raise FormatError(f"file_name is {name!r}, expected a name without folders")
@@ -79,6 +83,7 @@ class Segments:
             pieces.add(np.array(column, dtype).reshape((-1, 4) if key == "bbox" else (-1,)))
         self._image.add(np.full(len(segments), image))
         self._item.add(np.full(len(segments), len(self._names)))
+        self._seen.add(image)
         self._names.append(name)
         self._starts.append(start)
 
@@ -174,7 +179,7 @@ class PngMasks:
         InvalidMaskError
             Where a segment is not in it.
         """
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         from compactmask.mask import CompactMask
 
@@ -184,16 +189,18 @@ class PngMasks:
         wanted = instances.values[SEGMENT_ID][rows].astype(np.int64)
         item = int(instances.item[rows][0])
         path = os.path.join(self._folder, self.names[item])
+        damaged = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
         try:
             with Image.open(path) as file:
-                colours = np.asarray(file.convert("RGB"))
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+                width, height = file.size
+                if (height, width) == self._images.shape(i):
+                    colours = np.asarray(file.convert("RGB"))
+        except damaged as error:
             problem = "is missing" if isinstance(error, FileNotFoundError) else str(error)
             raise FormatError(f"{path}: the PNG file of the segments: {problem}") from None
-        shape = self._images.shape(i)
-        if colours.shape[:2] != shape:
+        if (height, width) != self._images.shape(i):
             raise FormatError(
-                f"{path}: {colours.shape[0]} rows and {colours.shape[1]} columns, expected {shape}"
+                f"{path}: {height} rows and {width} columns, expected {self._images.shape(i)}"
             )
         self.bytes_read += os.path.getsize(path)
         masks, ids = CompactMask.from_panoptic(colours, return_ids=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from compactmask._kernels import json_objects
 from compactmask._kernels.json_objects import Objects
-from compactmask._kernels.json_scan import KINDS, value_at
+from compactmask._kernels.json_scan import KINDS, MOST_BRACKETS, value_at
 from compactmask.errors import FormatError
 
 from .file import JsonFile
@@ -24,7 +24,6 @@ ROWS = 4096
 MOST_KEYS = 2048
 """Further keys that the objects of one list may have."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-LARGE_INTEGER = KINDS["large integer"]
 SPACES = re.compile(rb"[ \n\r\t]*")
 
 
@@ -57,7 +56,7 @@ class Block(NamedTuple):
             return None
         raw = self.raw(row, column)
         try:
-            return int(raw) if self.kinds[row, column] == LARGE_INTEGER else loads(raw)
+            return loads(raw)
         except UnicodeDecodeError as error:
             at = self.base + int(self.spans[row, column, 0]) + error.start
             found = raw[error.start : error.start + 1]
@@ -219,8 +218,15 @@ class Stream:
             self._fail(self._at, "the end")
 
     def _tell(self, objects: Objects, further: dict[str, Further]) -> None:
+        found: dict[str, Further] = {}
         for raw, (count, kinds) in objects.further.items():
             key = self._key(raw)
+            if key in found:
+                # Spelled in two ways, maybe in one object: how many have it is not known.
+                count += found[key].n
+                kinds |= found[key].kinds | KINDS["null"]
+            found[key] = Further(count, kinds)
+        for key, (count, kinds) in found.items():
             before = further.get(key, Further(0, 0))
             further[key] = Further(before.n + count, before.kinds | kinds)
 
@@ -283,7 +289,10 @@ class Stream:
         return bool(block)
 
     def _fail(self, at: int, expected: str) -> NoReturn:
-        found = repr(self._text[at : at + 1])[1:] if at < len(self._text) else "the end"
+        character = self._text[at : at + 1]
+        found = repr(character)[1:] if character else "the end"
+        if expected == "a value" and character in (b"[", b"{"):
+            expected = f"at most {MOST_BRACKETS} brackets inside each other"
         raise FormatError(
             f"{self.path}: not JSON: {found} at byte {self._base + at}, expected {expected}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from compactmask.errors import FormatError
@@ -36,6 +37,16 @@ def side(key: str, value: Any) -> int:
     if not 0 <= length <= LONGEST_SIDE:
         raise FormatError(f"{key} is {length}, expected 1 to {LONGEST_SIDE:,} pixels")
     return length
+
+
+def sides(item: Mapping[str, Any], height: str = "height", width: str = "width") -> tuple[int, int]:
+    """Read the height and width of an object; zeros where it has none."""
+    shape = side(height, item.get(height)), side(width, item.get(width))
+    if (shape[0] == 0) != (shape[1] == 0):
+        raise FormatError(
+            f"{height} is {shape[0]} and {width} is {shape[1]}, expected both or none"
+        )
+    return shape
 
 
 def box(value: Any) -> Box:
