@@ -94,7 +94,8 @@ class FolderSink(ABC):
     @property
     def loss(self) -> Loss:
         """What could not be held so far, of what this writer was given."""
-        return Loss(self._masks, self._pixels, frozenset(self._fields))
+        lost = {"metadata"} if self._loses_metadata() else set()
+        return Loss(self._masks, self._pixels, frozenset(self._fields | lost))
 
     def has(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> bool:
         """Tell whether the file of an image is there.
@@ -182,6 +183,10 @@ class FolderSink(ABC):
         self, detections: Detections, mask: CompactMask | None, shape: tuple[int, int] | None
     ) -> tuple[bytes, str, Loss]:
         """Give the content of an image's file, its suffix, and what it does not hold."""
+
+    def _loses_metadata(self) -> bool:
+        """Tell whether there is something in the metadata that the format does not hold."""
+        return bool(self.metadata)
 
     def _stem(self, file_name: str | None, image_id: SupportsIndex | None) -> str:
         """Give the name of an image's file, without its suffix."""

@@ -95,6 +95,8 @@ def test_what_has_no_place_is_named(tmp_path):
         found.xyxy = found.xyxy + 2
         out.append(found, image_id=8)
         assert out.loss.fields == lost | {"xyxy"}
+        out.metadata["info"] = "whatever"
+        assert out.loss.fields == lost | {"xyxy", "metadata"}
 
 
 def test_labels_that_cannot_be_numbers_are_replaced_and_named(tmp_path):

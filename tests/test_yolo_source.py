@@ -138,6 +138,14 @@ def test_the_size_is_that_of_the_image_when_it_is_turned(tmp_path, orientation, 
         assert shape == np.asarray(ImageOps.exif_transpose(image)).shape[:2]
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".jpg", ".png", ".tif", ".webp"])
+def test_no_pixel_is_decoded_to_know_a_size(tmp_path, suffix, monkeypatch):
+    make_yolo(tmp_path, {"a": TRIANGLE}, suffix=suffix)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    with yolo.open(tmp_path) as ds:
+        assert ds[0].mask.shape == (1, 10, 20)
+
+
 BAD_LINES = {
     "words": ("0 a .1 .2 .3 .4 .5", "value 0 after the class is 'a', expected a finite number"),
     "nan": ("0 .1 .1 .2 .3 .4 nan", "value 5 after the class is 'nan', expected a finite number"),

@@ -143,7 +143,7 @@ def _class_id(text: bytes) -> int:
 def _numbers(texts: list[bytes]) -> list[float]:
     try:
         values = list(map(float, texts))
-        if math.isfinite(sum(values)) and not any(b"_" in text for text in texts):
+        if math.isfinite(sum(values)) and b"_" not in b"".join(texts):
             return values
     except ValueError:
         pass

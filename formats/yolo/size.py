@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from compactmask.errors import CorruptFileError, FormatError
 
+PNG_EXIF = {"exif", "Raw profile type exif"}
 LONGEST_SIDE = 1 << 20
 ON_ITS_SIDE = (5, 6, 7, 8)
 """Values of the EXIF orientation of images that are turned by a quarter when they are decoded."""
@@ -26,8 +27,7 @@ def image_shape(file: BinaryIO, path: str) -> tuple[int, int]:
     try:
         with Image.open(file) as image:
             width, height = image.size
-            # Pillow has turned the size of a TIFF by itself.
-            turned = image.format != "TIFF" and (
+            turned = _says_more(image) and (
                 image.getexif().get(ExifTags.Base.Orientation) in ON_ITS_SIDE
             )
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -41,3 +41,14 @@ def image_shape(file: BinaryIO, path: str) -> tuple[int, int]:
     if max(width, height) > LONGEST_SIDE:
         raise FormatError(f"{path}: {width} x {height} pixels, expected sides of 1 to 1,048,576")
     return (width, height) if turned else (height, width)
+
+
+def _says_more(image: Image.Image) -> bool:
+    """Tell whether EXIF has something to say about the size of an image.
+
+    Pillow turns the size of a TIFF by itself, and to find EXIF behind the pixels of a PNG, where
+    it must not be, it would decode them.
+    """
+    if image.format == "PNG":
+        return not PNG_EXIF.isdisjoint(image.info)
+    return image.format != "TIFF"

@@ -149,8 +149,9 @@ class YoloSink(FolderSink):
         if said != self._said:
             self._write(self._description, description.write(*said), overwrite=True)
             self._said, self._names = said, names
-        if description.unheld(self.metadata):
-            self._fields.add("metadata")
+
+    def _loses_metadata(self) -> bool:
+        return description.unheld(self.metadata)
 
     def _empty(self) -> None:
         super()._empty()
