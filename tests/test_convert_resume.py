@@ -1,0 +1,154 @@
+"""Conversions that go on after a kill, to every format that can be written."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from coco_documents import BAR, DOT, annotation, dataset, image, write
+
+import compactmask as cm
+from compactmask.errors import FormatError
+
+N = 30
+FORMATS = ["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
+SLOW = """
+import sys, time
+import compactmask as cm
+
+def show(done, total):
+    print(done, flush=True)
+    time.sleep(0.01)
+
+cm.convert(sys.argv[1], sys.argv[2], resume=True, format=sys.argv[3], progress=show)
+"""
+
+
+def document(folder, n=N, **more):
+    """Write a dataset of n images with two annotations each."""
+    items = [
+        annotation(2 * i + k, i, segmentation=(DOT, BAR)[k], bbox=[(1, 2)[k], 1, 1, 2], score=0.5)
+        for i in range(n)
+        for k in range(2)
+    ]
+    images = [image(i, file_name=f"{i:03d}.jpg") for i in range(n)]
+    return write(folder, dataset(*items, images=images, **more), "source.json")
+
+
+def place(folder, form):
+    return folder / {"hdf5": "out.h5", "coco": "out.json", "coco-results": "out.json"}.get(
+        form, "out"
+    )
+
+
+def content(path, form):
+    """Give the bytes of what was written, or for HDF5, which has a new uuid, what it holds."""
+    if form == "hdf5":
+        with cm.open(path) as ds:
+            columns = {**ds.images, **ds.detections}
+            masks = [ds[i].mask.to_coco_rle() for i in range(len(ds))]
+            return {name: column.tolist() for name, column in columns.items()}, masks
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return {file.name: file.read_bytes() for file in files if file.is_file()}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_killed_conversion_goes_on_and_ends_as_one_that_was_not(tmp_path, form):
+    source = document(tmp_path)
+    (tmp_path / "whole").mkdir()
+    cm.convert(source, place(tmp_path / "whole", form), format=form)
+    out = place(tmp_path, form)
+    command = [sys.executable, "-c", SLOW, os.fspath(source), os.fspath(out), form]
+    done = 0
+    for stop_at in (5, 11):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                done = int(line)
+                if done >= stop_at:
+                    process.send_signal(signal.SIGKILL)
+                    break
+        assert done < N
+    report = cm.convert(source, out, resume=True, format=form)
+    assert report.present + report.images == N
+    assert report.images < N or form == "hdf5"  # Commits are of many images there.
+    assert content(out, form) == content(place(tmp_path / "whole", form), form)
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"source.json", "whole", out.name}
+
+
+@pytest.mark.parametrize("form", ["hdf5", "sa1b", "label-images", "yolo"])
+def test_one_that_is_complete_is_gone_on_with_without_writing(tmp_path, form):
+    source, out = document(tmp_path, 3), place(tmp_path, form)
+    cm.convert(source, out, format=form)
+    before = content(out, form)
+    time.sleep(0.01)
+    report = cm.convert(source, out, resume=True, format=form)
+    assert (report.images, report.present) == (0, 3)
+    assert content(out, form) == before
+
+
+def test_a_complete_document_is_not_gone_on_with(tmp_path):
+    source, out = document(tmp_path, 3), tmp_path / "out.json"
+    cm.convert(source, out)
+    before = out.read_bytes()
+    with pytest.raises(FileExistsError, match="is complete"):
+        cm.convert(source, out, resume=True)
+    assert out.read_bytes() == before
+
+
+def test_images_that_were_added_to_the_source_are_added(tmp_path):
+    out = tmp_path / "out.h5"
+    cm.convert(document(tmp_path, 3), out)
+    report = cm.convert(document(tmp_path, 5), out, resume=True)
+    assert (report.images, report.present, report.instances) == (2, 3, 4)
+    with cm.open(out) as ds:
+        assert ds.images["id"].tolist() == [0, 1, 2, 3, 4]
+        assert ds.detections["area"].tolist() == [1, 4] * 5
+
+
+def test_what_was_left_out_is_told_again(tmp_path):
+    items = [annotation(1), annotation(2, segmentation=DOT | {"counts": [3]}), annotation(3)]
+    source, out = write(tmp_path, dataset(*items), "source.json"), tmp_path / "out.h5"
+    for _ in range(2):
+        report = cm.convert(source, out, resume=True, on_error="collect")
+        assert report.skipped == 1
+        assert re.search("annotation 2 .byte .*: runs cover 3 pixels", str(report.errors[0]))
+    assert report.present == 1
+
+
+def test_a_file_of_another_source_is_not_gone_on_with(tmp_path):
+    out = tmp_path / "out.h5"
+    cm.convert(document(tmp_path, 3), out)
+    other = write(tmp_path, dataset(annotation(1, 1), images=[image(1, file_name="other.jpg")]))
+    with pytest.raises(FormatError, match=r"image id 1: file_name 'other\.jpg', .* another one"):
+        cm.convert(other, out, resume=True)
+    others = dataset(annotation(1, 1), images=[image(1)], categories=[{"id": 3, "name": "dog"}])
+    with pytest.raises(FormatError, match=r"its classes are \['cat'\], those of .* \['dog'\]"):
+        cm.convert(write(tmp_path, others), out, resume=True)
+    with cm.open(out) as ds:
+        assert len(ds) == 3
+
+
+def test_overwrite_and_resume_together_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="overwrite and resume: one of them expected"):
+        cm.convert(document(tmp_path, 1), tmp_path / "out.h5", overwrite=True, resume=True)
+
+
+def test_a_missing_source_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        cm.convert(tmp_path / "none.json", tmp_path / "out.h5", resume=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_one_name_are_all_converted(tmp_path):
+    images = [image(i, file_name="same.jpg") for i in range(3)]
+    items = [annotation(i, i) for i in range(3)]
+    out = tmp_path / "out.h5"
+    cm.convert(write(tmp_path, dataset(*items, images=images)), out)
+    with cm.open(out) as ds:
+        assert ds.images["file_name"].tolist() == ["same.jpg"] * 3
+        assert np.diff([ds.detection_range(i) for i in range(3)]).tolist() == [[1]] * 3
