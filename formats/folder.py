@@ -23,6 +23,7 @@ from compactmask._kernels import dense
 from compactmask.errors import CompactMaskError, CorruptFileError, FormatError, InvalidMaskError
 from compactmask.packed import Packed
 
+from .listing import Texts
 from .source import Array, BoolMask, Columns, Instance
 
 OnFault = Callable[[CompactMaskError], None]
@@ -45,67 +46,6 @@ class Scanned(NamedTuple):
     image_shape: tuple[int, int]
     rows: dict[str, Array]
     """A row for each instance, of the columns of the format's schema."""
-
-
-def walk(folder: str, suffixes: tuple[str, ...]) -> list[str]:
-    """List files by their suffix, also those in sub-folders, in the order of their names.
-
-    Parameters
-    ----------
-    folder : str
-        Where to begin. Links to folders are not followed.
-    suffixes : tuple of str
-        Ends of names in lower case; what begins with a point is left out.
-
-    Returns
-    -------
-    list of str
-        Names relative to the folder, with "/" between their parts.
-    """
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inner = os.path.relpath(parent, folder).replace(os.sep, "/")
-        prefix = "" if inner == "." else f"{inner}/"
-        found += [
-            prefix + name
-            for name in files
-            if name.lower().endswith(suffixes) and not name.startswith(".")
-        ]
-    return sorted(found)
-
-
-class Texts:
-    """Texts by position, back to back as UTF-8.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        The texts.
-    """
-
-    __slots__ = ("_data", "_indptr")
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        parts = [text.encode() for text in texts]
-        self._data = b"".join(parts)
-        self._indptr = np.fromiter(accumulate(map(len, parts), initial=0), np.int64)
-
-    def __len__(self) -> int:
-        return len(self._indptr) - 1
-
-    def __getitem__(self, i: int) -> str:
-        return self._data[self._indptr[i] : self._indptr[i + 1]].decode()
-
-    def column(self) -> Array:
-        """Give all of them as an object array."""
-        result = np.empty(len(self), object)
-        result[:] = [self[i] for i in range(len(self))]
-        return result
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
 
 from . import disk, partial
-from .folder import walk
+from .listing import walk
 from .sink import Loss
 
 if TYPE_CHECKING:

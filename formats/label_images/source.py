@@ -16,7 +16,8 @@ from compactmask.errors import CorruptFileError, InvalidMaskError
 from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
-from ..folder import Entry, FolderSource, OnFault, Scanned, walk
+from ..folder import Entry, FolderSource, OnFault, Scanned
+from ..listing import walk
 from ..source import Columns
 from . import pixels
 

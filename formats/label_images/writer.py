@@ -30,7 +30,8 @@ def create(folder: str | os.PathLike[str], mode: Mode = "x") -> LabelImageSink:
         Where to; made where it is not there, its parent must be.
     mode : {"x", "w", "a"}
         "x" refuses a folder that holds anything. "w" removes every ``.png``, ``.tif`` and
-        ``.tiff`` in the folder and its sub-folders, photos as well, what is unfinished of these, and nothing else. "a" goes on.
+        ``.tiff`` in the folder and its sub-folders, photos as well, what is unfinished of these,
+        and nothing else. "a" goes on.
 
     Returns
     -------

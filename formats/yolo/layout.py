@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from compactmask.errors import FormatError
 
-from ..folder import Entry, walk
+from ..folder import Entry
+from ..listing import walk
 from . import description
 
 LABELS, IMAGES = "labels", "images"

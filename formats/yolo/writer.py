@@ -37,7 +37,8 @@ def create(folder: str | os.PathLike[str], mode: Mode = "x") -> YoloSink:
         Where to; made where it is not there, its parent must be.
     mode : {"x", "w", "a"}
         "x" refuses a folder that holds anything. "w" removes every ``.txt`` in its ``labels``,
-        ``data.yaml``, what is unfinished of these, and nothing else. "a" goes on, with the names of its classes.
+        ``data.yaml``, what is unfinished of these, and nothing else. "a" goes on, with the names
+        of its classes.
 
     Returns
     -------
