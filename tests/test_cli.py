@@ -62,19 +62,19 @@ def test_convert_leaves_bad_annotations_out_on_demand(capsys, tmp_path, policy, 
     code, text, errors = run(capsys, "convert", source, tmp_path / "a.h5", "--on-error", policy)
     assert code == 0
     assert ": 1 images, 1 instances (1 skipped), " in text
-    message = f"compactmask: {source}: annotation 2: RLE size is [5, 4], expected [4, 5]\n"
+    name = f"annotation 2 (byte {source.read_bytes().index(json.dumps(bad).encode())})"
+    message = f"compactmask: {source}: {name}: RLE size is [5, 4], expected [4, 5]\n"
     assert errors == message * listed
 
 
 def test_an_error_is_one_line_and_exit_code_1(capsys, tmp_path):
     bad = annotation(2, segmentation=DOT | {"size": [5, 4]})
     source = write(tmp_path, dataset(bad))
+    name = f"annotation 2 (byte {source.read_bytes().index(json.dumps(bad).encode())})"
     for command in (("convert", source, tmp_path / "a.h5"), ("info", source)):
         code, text, errors = run(capsys, *command)
         assert (code, text) == (1, "")
-        assert errors == (
-            f"compactmask: {source}: annotation 2: RLE size is [5, 4], expected [4, 5]\n"
-        )
+        assert errors == (f"compactmask: {source}: {name}: RLE size is [5, 4], expected [4, 5]\n")
 
 
 def test_a_missing_file_is_named_in_one_line(capsys, tmp_path):
@@ -106,7 +106,7 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(capsys, tmp_path, monk
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cm.formats.convert, "_copy", interrupt)
+    monkeypatch.setattr(cm.formats.convert._Copy, "_append", interrupt)
     code, text, errors = run(capsys, "convert", source, tmp_path / "out.h5")
     assert (code, text, errors) == (130, "", "compactmask: interrupted\n")
     assert os.listdir(tmp_path) == ["coco.json"]

@@ -204,8 +204,25 @@ def test_the_destination_is_looked_at_before_the_source_is_read(tmp_path):
     source.write_bytes(b"no JSON")
     with pytest.raises(FileNotFoundError, match=r"its folder does not exist: .*out\.h5"):
         cm.convert(source, tmp_path / "nothing" / "out.h5")
-    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
-        cm.convert(source, tmp_path, overwrite=True)
+    for kind in ("hdf5", "coco", "coco-results"):
+        with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+            cm.convert(source, tmp_path, overwrite=True, format=kind)
+    for kind in ("sa1b", "label-images", "yolo"):
+        with pytest.raises(FileExistsError, match="a folder that is not empty"):
+            cm.convert(source, tmp_path, format=kind)
+        with pytest.raises(NotADirectoryError, match="a file, expected a folder"):
+            cm.convert(source, source, format=kind)
+
+
+def test_a_folder_as_destination_needs_a_format(tmp_path):
+    source = write(tmp_path, [result()])
+    for folder in (tmp_path, f"{tmp_path}/new/"):
+        message = rf"^{re.escape(str(folder))}: a folder, expected a format .*'sa1b', 'label-image"
+        with pytest.raises(FormatError, match=message):
+            cm.convert(source, folder)
+    with pytest.raises(ValueError, match="format 'csv', expected one of 'hdf5', 'coco', 'coco-res"):
+        cm.convert(source, tmp_path / "out.csv", format="csv")
+    assert os.listdir(tmp_path) == ["coco.json"]
 
 
 def test_a_failed_conversion_leaves_the_destination_and_nothing_else(tmp_path):
@@ -213,7 +230,7 @@ def test_a_failed_conversion_leaves_the_destination_and_nothing_else(tmp_path):
     source = write(tmp_path, dataset(annotation(), bad, images=[image(7), image(8)]))
     out = tmp_path / "out.h5"
     out.write_bytes(b"precious")
-    with pytest.raises(InvalidMaskError, match=re.escape(f"{source}: annotation 2: ")):
+    with pytest.raises(InvalidMaskError, match=re.escape(f"{source}: annotation 2 (byte ")):
         cm.convert(source, out, overwrite=True)
     assert out.read_bytes() == b"precious"
     assert sorted(os.listdir(tmp_path)) == ["coco.json", "out.h5"]
@@ -288,11 +305,58 @@ def test_a_conversion_that_is_killed_leaves_the_destination(tmp_path):
     assert len(cm.open(out)) == 2
 
 
-def test_json_is_not_written_by_mistake(tmp_path):
-    source = write(tmp_path, [result()])
-    message = r"out\.json: this version writes HDF5 files only, expected a name like \.h5"
-    with pytest.raises(FormatError, match=message):
-        cm.convert(source, tmp_path / "out.json")
+@pytest.mark.parametrize("name", ["out.json", "OUT.JSON"])
+def test_a_destination_that_ends_with_json_is_coco(tmp_path, name):
+    source = write(tmp_path, DOCUMENTS["dataset"])
+    report = cm.convert(source, tmp_path / name)
+    assert isinstance(json.loads((tmp_path / name).read_bytes())["annotations"], list)
+    assert (report.images, report.instances, report.bytes_out) == (
+        3,
+        2,
+        (tmp_path / name).stat().st_size,
+    )
+    cm.convert(source, tmp_path / f"other-{name}", format="hdf5")
+    with cm.open(tmp_path / name) as one, cm.open(tmp_path / f"other-{name}") as other:
+        assert (tmp_path / f"other-{name}").read_bytes().startswith(b"\x89")
+        assert same_datasets(one, other)
+
+
+def test_further_keys_of_every_kind_come_back_through_hdf5_and_coco(tmp_path):
+    further = {"t": "é", "list": [1, {"a": None}], "null": None, "big": 2**70, "mask": "x"}
+    items = [annotation(1, **further), annotation(2, rare=0.5, t="")]
+    source = write(tmp_path, dataset(*items, images=[image(7, **further), image(8)]))
+    cm.convert(source, tmp_path / "out.h5")
+    report = cm.convert(tmp_path / "out.h5", tmp_path / "again.json")
+    assert not report.loss
+    again = json.loads((tmp_path / "again.json").read_bytes())
+    before = json.loads(source.read_bytes())
+    for kind in ("images", "annotations"):
+        for one, other in zip(before[kind], again[kind], strict=True):
+            keys = {*further, "rare"}
+            assert {k: one[k] for k in keys & one.keys()} == {
+                k: other[k] for k in keys & other.keys()
+            }
+
+
+def test_a_resumed_conversion_counts_what_is_there(tmp_path):
+    source, out = write(tmp_path, DOCUMENTS["dataset"]), tmp_path / "out.h5"
+    report = cm.convert(source, out, resume=True)
+    assert (report.images, report.instances, report.present) == (3, 2, 0)
+    report = cm.convert(source, out, resume=True)
+    assert (report.images, report.instances, report.present) == (0, 0, 3)
+    with cm.open(source) as one, cm.open(out) as other:
+        assert same_datasets(one, other)
+    with pytest.raises(ValueError, match="overwrite and resume: one of them expected"):
+        cm.convert(source, out, overwrite=True, resume=True)
+
+
+def test_a_report_tells_what_was_lost_and_nothing_where_nothing_was(tmp_path):
+    source = write(tmp_path, DOCUMENTS["dataset"])
+    report = cm.convert(source, tmp_path / "out.h5")
+    assert (report.loss.masks, report.loss.pixels, report.loss.fields) == (0, 0, frozenset())
+    report = cm.convert(source, tmp_path / "labels", format="label-images")
+    assert report.loss
+    assert "note" in report.loss.fields
 
 
 BAD = [
@@ -324,17 +388,23 @@ def test_errors_of_bad_annotations_are_collected(tmp_path):
     source = write(tmp_path, dataset(annotation(1), *BAD))
     report = cm.convert(source, tmp_path / "out.h5", on_error="collect")
     assert (report.instances, report.skipped) == (1, 3)
-    starts = sorted(str(error)[: len(f"{source}: annotation 2: ")] for error in report.errors)
-    assert starts == [f"{source}: annotation {bad['id']}: " for bad in BAD]
+    starts = sorted(str(error)[: len(f"{source}: annotation 2 (")] for error in report.errors)
+    assert starts == [f"{source}: annotation {bad['id']} (" for bad in BAD]
 
 
-def test_an_image_that_cannot_be_written_is_left_out_whole(tmp_path):
+def test_images_that_share_a_file_name_are_all_written(tmp_path):
     twins = [image(7), image(8, file_name="7.jpg"), image(9)]
     source = write(tmp_path, dataset(*(annotation(i, i) for i in (7, 8, 8, 9)), images=twins))
-    message = (
-        f"{source}: image id 8: file_name '7.jpg' is that of image id 7 too, which an HDF5 file "
-        "cannot hold"
-    )
+    report = cm.convert(source, tmp_path / "out.h5")
+    assert (report.images, report.instances, report.skipped) == (3, 4, 0)
+    with cm.open(source) as one, cm.open(tmp_path / "out.h5") as other:
+        assert same_datasets(one, other)
+
+
+def test_an_image_that_cannot_be_read_is_left_out_whole(tmp_path):
+    items = [annotation(i, i, half="\ud800" if i == 8 else "whole") for i in (7, 8, 8, 9)]
+    source = write(tmp_path, dataset(*items, images=[image(7), image(8), image(9)]))
+    message = rf"{source}: half is '\ud800', expected text"
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
         cm.convert(source, tmp_path / "out.h5")
     report = cm.convert(source, tmp_path / "out.h5", on_error="collect")
@@ -356,7 +426,9 @@ def test_a_refused_image_is_told_with_the_name_of_the_source(tmp_path):
 @pytest.mark.parametrize("policy", ["skip", "collect"])
 def test_results_that_are_all_bad_are_an_error_and_no_empty_file(tmp_path, policy):
     source = write(tmp_path, [result(image_id=None), result(image_id=1.5)])
-    with pytest.raises(FormatError, match="position 0: image_id is None, expected an integer"):
+    with pytest.raises(
+        FormatError, match=r"annotation at byte \d+: image_id is 1\.5, expected an i"
+    ):
         cm.convert(source, tmp_path / "out.h5", on_error=policy)
     assert os.listdir(tmp_path) == ["coco.json"]
 
@@ -364,7 +436,7 @@ def test_results_that_are_all_bad_are_an_error_and_no_empty_file(tmp_path, polic
 def test_nan_in_metadata_is_read_and_not_converted(tmp_path):
     source = write(tmp_path, dataset(annotation(), info={"x": math.nan}))
     assert math.isnan(cm.open(source).metadata["info"]["x"])
-    message = f"{source}: metadata that HDF5 cannot hold: Out of range float values are not JSON"
+    message = f"{source}: metadata that is not JSON: Out of range float values are not JSON"
     with pytest.raises(FormatError, match=re.escape(message)):
         cm.convert(source, tmp_path / "out.h5", on_error="skip")
     assert os.listdir(tmp_path) == ["coco.json"]
