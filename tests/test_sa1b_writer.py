@@ -102,8 +102,15 @@ def test_a_folder_comes_back_key_by_key_and_column_by_column(tmp_path):
                 | {"note": "ü\n", "truth": True},
             ],
         },
+        {
+            "image": {"image_id": 3, "file_name": "3.png", "height": 4, "width": 5},
+            "annotations": [
+                {"id": 5, "bbox": [1, 1, 1, 1], "area": 1, "score": 0.5},
+                {"bbox": [1, 1, 1, 2], "area": 2},
+            ],
+        },
     ],
-    ids=["no annotations", "no name", "boxes only", "all kinds of keys"],
+    ids=["no annotations", "no name", "boxes only", "all kinds of keys", "no id"],
 )
 def test_a_document_comes_back_key_by_key(tmp_path, document):
     (tmp_path / "in").mkdir()
@@ -291,6 +298,7 @@ def test_modes_refuse_replace_and_go_on(tmp_path):
         assert out.has(file_name="sa_10.jpg", id=10)
         out.append(some(), file_name="sa_3.jpg", image_id=3)
     assert sorted(documents(folder)) == sorted([*FOLDER, "sa_3.json"])
+    (folder / "folder.json").mkdir()
     coco.create_folder(folder, "w").close()
     left = {path.name for path in folder.rglob("*") if path.is_file()}
     assert left == {"own.json", "sa_1.jpg", "sa_10.jpg", "sa_2.jpg"}
