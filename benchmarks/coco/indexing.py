@@ -60,7 +60,8 @@ def pycocotools(path: str, chosen_ids: str) -> Told:
     def crop(k: int) -> Array:
         annotation = api.anns[k]
         x, y, w, h = (int(side) for side in annotation["bbox"])
-        return api.annToMask(annotation)[y : y + h, x : x + w].astype(bool)
+        mask = api.annToMask(annotation)
+        return mask[y : y + max(h, 1), x : x + max(w, 1)].astype(bool)  # a crop has a pixel
 
     return told | _crops(crop, chosen(chosen_ids)) | _facts_of(api.dataset)
 
