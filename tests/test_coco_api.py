@@ -13,7 +13,7 @@ import pytest
 import supervision as sv
 from coco_writing import CATEGORIES, document, encoded, found, hdf5, quietly
 from data import DATA, needs_data
-from hdf5_samples import SHAPE, boxes
+from hdf5_samples import SHAPE, boxes, pixels
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import coco as pycoco
@@ -287,6 +287,17 @@ def test_areas_that_are_missing_are_those_of_masks_or_boxes(tmp_path):
         assert "segmentation" not in own.anns[2]
 
 
+@pytest.mark.parametrize("ids", [[5, -1], [5, 5], None])
+def test_ids_that_are_missing_or_not_unique_are_counted_anew(tmp_path, ids):
+    one = found(2, 1, 5)
+    if ids is None:
+        del one.data["annotation_id"]
+    else:
+        one.data["annotation_id"][:] = ids
+    with hdf5(tmp_path / "in.h5", {"a": one}) as ds:
+        assert coco.COCO(ds).getAnnIds() == [1, 2]
+
+
 def test_json_columns_are_values_again(tmp_path):
     texts = np.array(['{"a": [1, null]}', ""], object)
     with hdf5(tmp_path / "in.h5", {"a": found(2, **{"attributes:json": texts})}) as ds:
@@ -553,6 +564,34 @@ def test_detections_that_have_no_ids_are_told_by_their_names(pair, tmp_path):
     annotations = results.dataset["annotations"]
     assert [one["image_id"] for one in annotations] == [ids["9.jpg"]] * 3 + [ids["3.jpg"]] * 3
     assert {one["category_id"] for one in annotations} <= {90, 3}
+
+
+def test_detections_of_names_that_images_share_are_told_by_their_ids(tmp_path):
+    for name, ids in (("truth", (3, 4, 5)), ("found", (4, 5))):
+        with coco.create(tmp_path / f"{name}.json", classes=["cat", "dog", "größe"]) as out:
+            for number in ids:
+                file_name = "b.jpg" if number == 5 else "a.jpg"
+                out.append(found(1), file_name, SHAPE, image_id=number)
+    results = coco.COCO(tmp_path / "truth.json").loadRes(tmp_path / "found.json")
+    assert [one["image_id"] for one in results.dataset["annotations"]] == [4, 5]
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_boxes_of_detections_give_areas_only_where_they_are_not_those_of_the_masks(
+    pair, tmp_path, moved
+):
+    own, _ = pair
+    frames = pixels(3)
+    frames[2] = False
+    mask = cm.CompactMask.from_dense(frames)
+    corners = np.hstack((mask.offsets, mask.bbox_xyxy[:, 2:] + 1)) * [[1], [1], [0]]
+    corners[0, 2] += moved
+    with cm.create(tmp_path / "found.h5") as out:
+        out.append(sv.Detections(corners.astype(float), mask=mask), file_name="3.jpg")
+    areas = [one["area"] for one in own.loadRes(tmp_path / "found.h5").dataset["annotations"]]
+    boxes_ = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
+    assert areas == (boxes_ if moved else mask.area).tolist()
+    assert areas != (mask.area if moved else boxes_).tolist()
 
 
 def test_it_loads_no_supervision_and_keeps_no_object_for_each_annotation(tmp_path):

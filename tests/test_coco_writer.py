@@ -41,6 +41,9 @@ def dataset(tmp_path):
         yield ds
 
 
+PARTS = ("annotations", "images")
+
+
 def one(**more):
     """A detection with a mask and a class."""
     return sv.Detections(
@@ -348,6 +351,12 @@ def test_a_class_without_instances_gets_an_id_that_is_free(path):
     with coco.create(path, classes=["cat", "dog"]) as out:
         out.append(detections)
     assert document(path)["categories"] == [{"id": 2, "name": "cat"}, {"id": 3, "name": "dog"}]
+
+
+def test_classes_without_any_instances_are_categories_too(path):
+    with coco.create(path, classes=["cat", "dog"]) as out:
+        out.append(boxes(0))
+    assert document(path)["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
 
 
 def test_classes_may_grow_and_may_be_missing(path):
@@ -687,7 +696,7 @@ def test_what_waits_is_not_continued_with_other_classes(path):
         assert out.classes == ["cat", "dog"]
 
 
-@pytest.mark.parametrize("ending", ["images", "annotations"])
+@pytest.mark.parametrize("ending", PARTS)
 def test_what_is_torn_is_cut_off(path, ending):
     out = coco.create(path)
     for number in range(3):
@@ -701,6 +710,9 @@ def test_what_is_torn_is_cut_off(path, ending):
         names = [number for number in range(3) if out.has(file_name=f"{number}.jpg")]
         assert names == [*range(len(out))]
         assert len(out) < 3
+        beside = [path.with_name(f"{path.name}.{part}.partial") for part in PARTS]
+        lines = [file.read_bytes().count(b"\n") for file in beside]
+        assert lines == [2 * len(out), len(out) + 1]
         out.abandon()
         with coco.create(path, "a") as out:
             for number in range(len(out), 3):

@@ -153,4 +153,4 @@ def _has_own_boxes(dataset: SegmentationDataset) -> bool:
     shapes, offsets = columns["crop_shapes"], columns["offsets"]
     tight = np.hstack((offsets, offsets + shapes[:, ::-1]))
     tight[columns["area"] == 0] = 0
-    return not bool((shapes > 0).all() and np.array_equal(tight, columns["xyxy"]))
+    return not np.array_equal(tight, columns["xyxy"])
