@@ -67,8 +67,8 @@ def check(src: str, dst: str, kind: Format, *, may_exist: bool) -> None:
     elif os.path.lexists(dst):
         if not os.path.isdir(dst):
             raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder", dst)
-        if os.path.samefile(src, dst):
-            raise FormatError(f"{dst}: it is the source itself, expected another folder")
+        if _overlap(src, dst):
+            raise FormatError(f"{dst}: it is the source, lies in it or holds it")
         if not may_exist and os.listdir(dst):
             raise FileExistsError(errno.EEXIST, "a folder that is not empty", dst)
 
@@ -125,6 +125,12 @@ def begin(
     from . import yolo
 
     return yolo.create(dst, mode)
+
+
+def _overlap(src: str, dst: str) -> bool:
+    """Tell whether one path is the other or lies in it."""
+    one, other = os.path.realpath(src), os.path.realpath(dst)
+    return os.path.commonpath([one, other]) in (one, other)
 
 
 def size_of(path: str) -> int:

@@ -87,17 +87,16 @@ def open_telling(path: PathLike, on_fault: OnFault | None) -> SegmentationDatase
 
 
 def _open_folder(path: str, on_fault: OnFault | None) -> SegmentationDataset:
-    names = os.listdir(path)
-    endings = {os.path.splitext(name)[1].lower() for name in names}
-    if "data.yaml" in names or "labels" in names or ".txt" in endings:
+    kind = _kind_of_folder(path)
+    if kind == "yolo":
         from . import yolo
 
         return yolo.open(path, on_fault=on_fault)
-    if ".json" in endings or any(name.endswith(".json.gz") for name in names):
+    if kind == "json":
         from .coco.reader import CocoSource
 
         return SegmentationDataset(CocoSource(path, on_fault))
-    if endings & {".png", ".tif", ".tiff"}:
+    if kind == "label images":
         from . import label_images
 
         return label_images.open(path, on_fault=on_fault)
@@ -105,3 +104,16 @@ def _open_folder(path: str, on_fault: OnFault | None) -> SegmentationDataset:
         f"{path}: a folder without JSON, text or label images, expected one of SA-1B documents, "
         "YOLO segmentations or label images"
     )
+
+
+def _kind_of_folder(path: str) -> str | None:
+    """Tell a folder by the first files of a known ending, those nearest to it first."""
+    for _, folders, names in os.walk(path):
+        endings = {os.path.splitext(name)[1].lower() for name in names}
+        if "data.yaml" in names or "labels" in folders or ".txt" in endings:
+            return "yolo"
+        if ".json" in endings or any(name.endswith(".json.gz") for name in names):
+            return "json"
+        if endings & {".png", ".tif", ".tiff"}:
+            return "label images"
+    return None

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import supervision as sv
 from hdf5_samples import assert_same, boxes, full
 from hdf5_writing import assert_holds, in_pieces, names
 
@@ -172,7 +173,7 @@ def test_the_policy_of_the_writer_holds_unless_a_call_has_its_own(path):
             out.append(boxes(3), file_name="a", on_duplicate="raise")
         out.append(boxes(3), file_name="a", on_duplicate="replace")
         assert_holds(path, {"a": boxes(3)})
-        with pytest.raises(ValueError, match="on_duplicate 'no', expected 'raise', 'skip' or 're"):
+        with pytest.raises(ValueError, match="on_duplicate 'no', expected one of 'raise', 'skip'"):
             out.append(boxes(3), file_name="a", on_duplicate="no")
 
 
@@ -283,3 +284,23 @@ def test_a_file_whose_images_are_all_deleted_has_none(path):
     with cm.open(path) as ds:
         assert (len(ds), list(ds), ds.crops([])) == (0, [], [])
         assert len(ds.images["id"]) == len(ds.detections["xyxy"]) == 0
+
+
+def test_keep_appends_another_image_of_the_same_name_but_not_of_the_same_id(tmp_path):
+    path = tmp_path / "kept.h5"
+    with cm.create(path, on_duplicate="keep") as out:
+        for number in (3, 5):
+            out.append(sv.Detections.empty(), file_name="a.jpg", image_id=number)
+        with pytest.raises(FormatError, match="the file has an image of id 5"):
+            out.append(sv.Detections.empty(), file_name="b.jpg", image_id=5)
+        assert out.has(file_name="a.jpg", id=3)
+        assert out.has(file_name="a.jpg", id=5)
+        assert not out.has(file_name="b.jpg", id=5)
+    with cm.create(path, "a") as out:
+        assert out.has(file_name="a.jpg", id=3)
+        assert out.has(file_name="a.jpg", id=5)
+        out.delete(file_name="a.jpg", id=5)
+        assert out.has(file_name="a.jpg")
+    with cm.open(path) as ds:
+        assert ds.images["id"].tolist() == [3]
+        assert ds.images["file_name"].tolist() == ["a.jpg"]

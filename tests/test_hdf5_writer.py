@@ -85,7 +85,7 @@ def test_a_mistake_in_the_call_leaves_what_was_there(path, mode):
         ({"classes": "person"}, TypeError, "classes: 'person', expected an iterable of names"),
         ({"compression": "lzf"}, ValueError, "compression 'lzf', expected None, 'gzip' or 'zstd'"),
         ({"durability": "no"}, ValueError, "durability 'no', expected 'commit' or 'process'"),
-        ({"on_duplicate": "no"}, ValueError, "on_duplicate 'no', expected 'raise', 'skip' or 're"),
+        ({"on_duplicate": "no"}, ValueError, "on_duplicate 'no', expected one of 'raise', 'skip'"),
         ({"commit_every": 0}, ValueError, "commit_every 0, expected at least 1"),
         ({"commit_every": 1.5}, TypeError, "integer"),
     ):
