@@ -95,9 +95,14 @@ def test_what_a_killed_process_left_is_gone_on_with(tmp_path, expected, before):
     assert hits >= 2
 
 
-@pytest.mark.parametrize("call", ["create", "write", "sync", "replace", "sync_folder", "remove"])
+CALLS = ["create", "write", "sync", "link", "replace", "sync_folder", "remove"]
+
+
+@pytest.mark.parametrize("before", [None, "before"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("is_done", [False, True])
 def test_a_process_that_dies_at_any_call_leaves_the_old_document_or_the_new(
-    tmp_path, call, monkeypatch
+    tmp_path, call, before, is_done, monkeypatch
 ):
     real = getattr(disk, call)
     count = 0
@@ -106,29 +111,37 @@ def test_a_process_that_dies_at_any_call_leaves_the_old_document_or_the_new(
         nonlocal count
         count -= 1
         if count < 0:
+            if is_done:
+                real(*arguments)
             os._exit(9)
         return real(*arguments)
 
     def work(say):
         monkeypatch.setattr(disk, call, dying)
-        with coco.create(path, "w") as out:
+        with coco.create(path, "w" if before else "x") as out:
             for number in range(3):
                 append(out, number)
 
     status, at = 9, 0
     while status == 9:
         path, count = tmp_path / f"{at}.json", at
-        path.write_text("before")
+        if before:
+            path.write_text(before)
         _, status = Process(work).wait()
-        if path.read_text() != "before":
+        is_new = path.exists() and path.read_text() != before
+        assert is_new or path.exists() == bool(before)
+        if is_new:
             assert [image["id"] for image in document(path)["images"]] == [0, 1, 2]
         if status == 9 and os.path.exists(f"{path}.images.partial"):
             with coco.create(path, "a") as out:
+                assert len(out) == 3 or not is_new
                 for number in range(len(out), 3):
                     append(out, number)
+                if is_new:
+                    assert len(document(path)["annotations"]) == 9
             assert len(document(path)["annotations"]) == 9
             beside = [name for name in os.listdir(tmp_path) if name.startswith(path.name)]
             assert beside == [path.name]
         at += 1
     assert status == 0
-    assert at > 1
+    assert at > 1 or (call == "link" and before) or (call == "replace" and not before)

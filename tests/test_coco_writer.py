@@ -774,6 +774,21 @@ def test_a_disk_that_fails_while_it_is_put_in_place_leaves_what_waits(path, monk
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_second_name_of_a_complete_document_is_not_written_to(path, monkeypatch):
+    out = coco.create(path)
+    out.append(found(1))
+    out.abandon()
+    path.write_text("complete")
+    os.link(path, f"{path}.partial")
+    out = coco.create(path, "a")
+    calls = DiskCalls(monkeypatch)
+    calls.fail(0, OSError(errno.EIO, "bad"), only=("sync",))
+    with pytest.raises(OSError, match="bad"):
+        out.close()
+    assert path.read_text() == "complete"
+    out.abandon()
+
+
 def test_a_file_that_is_made_meanwhile_stays(path):
     out = coco.create(path)
     out.append(one())

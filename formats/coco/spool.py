@@ -161,10 +161,13 @@ class Spool:
         self._annotations = self._images = -1
 
     def remove(self) -> None:
-        """Remove both files, where they are still those of this writer."""
+        """Remove both files, where they are still those of this writer.
+
+        The records go first: without them nothing is taken for what waits.
+        """
         for path, fd in (
-            (self.annotations_path, self._annotations),
             (self.images_path, self._images),
+            (self.annotations_path, self._annotations),
         ):
             with contextlib.suppress(FileNotFoundError):
                 if fd < 0 or os.path.samestat(os.fstat(fd), os.stat(path)):

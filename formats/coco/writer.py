@@ -190,7 +190,9 @@ class Writer:
         with self._one_at_a_time:
             if self._closed:
                 return
-            with open(self._temporary, "wb", WRITE_BYTES) as file:
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(self._temporary)  # It may be a second name of a complete document.
+            with open(self._temporary, "xb", WRITE_BYTES) as file:
                 for part in self._document():
                     file.write(part)
             put_in_place(self._temporary, self._target, self._replace)
