@@ -106,12 +106,13 @@ def test_a_module_imports_only_from_below_or_beside(module):
 
 
 def test_formats_do_not_import_each_other():
-    for module, names in IMPORTS.items():
-        for one, other in (("hdf5", "coco"), ("coco", "hdf5")):
-            if module.startswith(f"compactmask.formats.{one}"):
-                assert not [n for n in names if n.startswith(f"compactmask.formats.{other}")], (
-                    module
-                )
+    formats = ("coco", "hdf5", "label_images", "sam3", "yolo")
+    for one in formats:
+        own = {m for m in IMPORTS if m.startswith(f"compactmask.formats.{one}")}
+        assert own
+        others = tuple(f"compactmask.formats.{other}" for other in formats if other != one)
+        for module in own:
+            assert not [name for name in IMPORTS[module] if name.startswith(others)], module
 
 
 @pytest.mark.parametrize(
