@@ -7,9 +7,11 @@ import json
 import numpy as np
 import supervision as sv
 from hdf5_samples import SHAPE, pixels
+from pycocotools import coco as pycoco
 from pycocotools import mask as mask_utils
 
 import compactmask as cm
+from compactmask.formats import coco
 
 CLASSES = ["cat", "dog", "größe"]
 CATEGORY_IDS = [3, 18, 90]
@@ -79,3 +81,27 @@ def quietly(function, *arguments):
     """Call what prints as it works."""
     with contextlib.redirect_stdout(io.StringIO()):
         return function(*arguments)
+
+
+def one(**more):
+    """A detection with a mask and a class."""
+    return sv.Detections(
+        xyxy=np.array([[1.0, 2, 3, 4]]), mask=pixels(1), class_id=np.array([0]), **more
+    )
+
+
+@contextlib.contextmanager
+def both(folder):
+    """The interface over an HDF5 file, and pycocotools on the document that is written of it."""
+    images = {f"{i}.jpg": found(i % 5, i, 100 * i + 7) for i in range(12)}
+    images["none.jpg"] = sv.Detections.empty()
+    metadata = {"categories": CATEGORIES, "info": {"year": 2014, "a": "ü"}, "licenses": []}
+    ds = hdf5(
+        folder / "in.h5",
+        images,
+        metadata=metadata,
+        **{"license": range(13), "neg:json": ["", *["[1, 2]"] * 12]},
+    )
+    coco.write(ds, folder / "out.json")
+    yield coco.COCO(ds), quietly(pycoco.COCO, str(folder / "out.json"))
+    ds.close()

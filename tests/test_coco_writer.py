@@ -1,6 +1,5 @@
 """Datasets and results as COCO JSON: every key, every id, every mask."""
 
-import errno
 import json
 import os
 import re
@@ -8,23 +7,15 @@ import re
 import numpy as np
 import pytest
 import supervision as sv
-from coco_writing import CATEGORIES, CLASSES, document, encoded, found, hdf5, rle
-from data import DATA, needs_data
+from coco_writing import CATEGORIES, CLASSES, document, encoded, found, hdf5, one
 from hdf5_samples import SHAPE, boxes, pixels
-from hdf5_writing import DiskCalls
-from hypothesis import given
-from hypothesis import strategies as st
 
 import compactmask as cm
-from compactmask.errors import FormatError, InvalidMaskError, ShapeMismatchError
+from compactmask.errors import FormatError, ShapeMismatchError
 from compactmask.formats import coco
 from compactmask.formats.source import Record
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-COCO_2014 = DATA / "coco-val2014-100"
-DATASETS = [COCO_2014 / "instances_val2014_100.json", DATA / "photos" / "instances.json"]
-RESULTS = COCO_2014 / "instances_val2014_fakesegm100_results.json"
 
 
 @pytest.fixture
@@ -39,22 +30,6 @@ def dataset(tmp_path):
         tmp_path / "in.h5", images, license=[1, 2, 3], coco_url=["http://a", "", "http://ü"]
     ) as ds:
         yield ds
-
-
-PARTS = ("annotations", "images")
-
-
-def one(**more):
-    """A detection with a mask and a class."""
-    return sv.Detections(
-        xyxy=np.array([[1.0, 2, 3, 4]]), mask=pixels(1), class_id=np.array([0]), **more
-    )
-
-
-def divide_after(out):
-    """Append an image, and raise."""
-    out.append(one(), "a.jpg")
-    return 1 / 0
 
 
 def uneven():
@@ -74,53 +49,6 @@ def infinite():
 def annotations(path, *images, **options):
     coco.write(images, path, **options)
     return document(path)["annotations"]
-
-
-# real data
-
-
-@needs_data
-@pytest.mark.parametrize("source", DATASETS, ids=lambda path: path.stem)
-def test_a_real_dataset_comes_back_with_every_key_and_every_pixel(source, path):
-    with cm.open(source) as ds:
-        report = coco.write(ds, path)
-    before, after = document(source), document(path)
-    assert before.keys() - {"annotations"} == after.keys() - {"annotations"}
-    for key in before.keys() - {"annotations"}:
-        assert before[key] == after[key]
-    sizes = {image["id"]: (image["height"], image["width"]) for image in before["images"]}
-    by_id = {annotation["id"]: annotation for annotation in after["annotations"]}
-    assert len(by_id) == len(before["annotations"]) == report.instances
-    for annotation in before["annotations"]:
-        own = by_id[annotation["id"]]
-        size = sizes[annotation["image_id"]]
-        assert own.pop("segmentation") == rle(annotation.pop("segmentation"), *size)
-        assert own == annotation
-    assert (report.images, report.bytes_out) == (len(sizes), path.stat().st_size)
-
-
-@needs_data
-def test_real_results_come_back_with_the_boxes_of_their_masks(path):
-    with cm.open(RESULTS) as ds:
-        coco.write(ds, path, style="results")
-    before, after = document(RESULTS), document(path)
-    for expected, own in zip(before, after, strict=True):
-        assert len(own.pop("bbox")) == 4
-        assert own == expected
-
-
-@needs_data
-@pytest.mark.parametrize("source", DATASETS, ids=lambda path: path.stem)
-def test_polygons_of_real_masks_give_them_back(source, path):
-    with cm.open(source) as ds:
-        coco.write(ds, path, polygons=True)
-        masks = [
-            own for detections in ds if len(detections) for own in detections.mask.to_coco_rle()
-        ]
-    written = document(path)["annotations"]
-    assert sum(isinstance(own["segmentation"], list) for own in written) > 0.9 * len(written)
-    for own, mask in zip(written, masks, strict=True):
-        assert rle(own["segmentation"], *mask["size"]) == mask
 
 
 # what becomes what
@@ -274,6 +202,33 @@ def test_other_metadata_stands_first(tmp_path, path):
     written = document(path)
     assert list(written) == ["info", "licenses", "videos", "images", "annotations", "categories"]
     assert {key: written[key] for key in metadata} == metadata
+
+
+def test_masks_of_any_kind_are_written(path):
+    frames = pixels(2)
+    masks = [frames, cm.CompactMask.from_dense(frames), None]
+    masks[2] = masks[1].to_supervision()
+    images = [sv.Detections(np.zeros((2, 4)), mask=mask) for mask in masks]
+    written = annotations(path, *images)
+    expected = [encoded(frame) for frame in frames] * 3
+    assert [own["segmentation"] for own in written] == expected
+
+
+def test_a_mask_that_is_none_is_refused_by_name(path):
+    detections = one()
+    detections.mask = np.ones((1, 3), bool)
+    with pytest.raises(ShapeMismatchError, match="image 0: masks have shape"):
+        coco.write([detections], path)
+
+
+def test_images_are_written_as_they_are_followed(tmp_path, path):
+    with hdf5(tmp_path / "in.h5", {"a": found(2), "b": found(1)}) as ds:
+        coco.write(ds.follow(start=0, timeout=0), path)
+    written = document(path)
+    assert [image["file_name"] for image in written["images"]] == ["a", "b"]
+    assert [image["id"] for image in written["images"]] == [10, 11]
+    assert json.dumps(written)
+    assert not re.search(r"NaN|Infinity", path.read_text())
 
 
 # ids
@@ -454,61 +409,6 @@ def test_no_results_are_an_empty_list(path):
     assert document(path) == []
 
 
-# polygons
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.5, 0.9, 0.99]))
-def test_polygons_give_any_mask_back_under_cocos_rule(seed, density):
-    from compactmask.formats.coco.outline import polygons
-
-    rng = np.random.default_rng(seed)
-    frames = rng.random((3, *rng.integers(1, 40, 2))) < density
-    frames[:, 0, 0] |= ~frames.any(axis=(1, 2))
-    traced = polygons(cm.CompactMask.from_dense(frames))
-    assert not traced.lost.any()
-    for parts, frame in zip(traced.parts, frames, strict=True):
-        assert rle(parts, *frame.shape) == encoded(frame)
-
-
-def test_crowds_and_masks_without_pixels_stay_rle_among_polygons(path):
-    detections = found(3, iscrowd=np.array([0, 1, 0]))
-    frames = pixels(3)
-    frames[2] = False
-    detections.mask = frames
-    written = annotations(path, detections, polygons=True)
-    assert [type(own["segmentation"]) for own in written] == [list, dict, dict]
-
-
-@pytest.fixture
-def broken_outlines(monkeypatch):
-    """Outlines that lose a corner, as no tracing is known to do."""
-    from compactmask.formats.coco import outline
-
-    flat = outline._flat
-    monkeypatch.setattr(outline, "_flat", lambda outlines: flat(outlines)[2:])
-
-
-def test_a_mask_that_polygons_do_not_give_back_is_refused(path, broken_outlines):
-    with pytest.raises(FormatError, match=r"image 0: instance 0: \d+ pixels of its mask do not"):
-        coco.write([one()], path, polygons=True)
-    assert os.listdir(path.parent) == []
-
-
-def test_a_mask_that_polygons_do_not_give_back_is_counted_where_that_is_allowed(
-    path, broken_outlines
-):
-    with coco.create(path, polygons=True, allow_lossy=True) as out:
-        out.append(one())
-        loss = out.loss
-    (own,) = document(path)["annotations"]
-    lost = (
-        np.asarray(pixels(1)[0])
-        ^ cm.CompactMask.from_polygons([own["segmentation"]], SHAPE).to_dense()[0]
-    )
-    assert (loss.masks, loss.pixels) == (1, lost.sum())
-    assert loss.pixels > 0
-
-
 # refusals
 
 
@@ -582,347 +482,3 @@ def test_options_that_are_none_are_refused(path):
     with pytest.raises(TypeError, match="classes: 7, str expected"):
         coco.create(path, "w", classes=["cat", 7])
     assert os.listdir(path.parent) == []
-
-
-# the file
-
-
-def test_a_file_that_exists_stays_unless_it_is_overwritten(path, dataset):
-    path.write_text("mine")
-    with pytest.raises(FileExistsError, match="overwrite is not set"):
-        coco.write(dataset, path)
-    with pytest.raises(FileExistsError, match="overwrite is not set"):
-        coco.write([], path)
-    with pytest.raises(FileExistsError, match="exists"):
-        coco.create(path)
-    assert path.read_text() == "mine"
-    coco.write(dataset, path, overwrite=True)
-    assert len(document(path)["images"]) == 3
-
-
-def test_the_source_itself_is_no_place_to_write_to(tmp_path, path):
-    coco.write([one()], path)
-    with cm.open(path) as ds, pytest.raises(FormatError, match="it is the source itself"):
-        coco.write(ds, path, overwrite=True)
-
-
-@pytest.mark.parametrize("mode", ["x", "w"])
-def test_an_error_leaves_what_was_there_and_what_waits(path, mode):
-    if mode == "w":
-        path.write_text("before")
-    with pytest.raises(ZeroDivisionError), coco.create(path, mode) as out:
-        divide_after(out)
-    waiting = {f"{path.name}.annotations.partial", f"{path.name}.images.partial"}
-    assert {*os.listdir(path.parent)} == waiting | ({path.name} if mode == "w" else set())
-    if mode == "w":
-        assert path.read_text() == "before"
-    with coco.create(path, "a") as out:
-        assert out.has(file_name="a.jpg")
-        out.append(one(), "b.jpg")
-    assert [image["file_name"] for image in document(path)["images"]] == ["a.jpg", "b.jpg"]
-    assert os.listdir(path.parent) == [path.name]
-
-
-def test_going_on_has_ids_categories_loss_classes_and_metadata(path):
-    out = coco.create(path, classes=CLASSES)
-    out.metadata["info"] = {"year": 2014}
-    out.append(found(2, 1, 5, id=[1, 2]), "a.jpg", image_id=3)
-    out.abandon()
-    with coco.create(path, "a") as out:
-        assert (out.classes, out.metadata) == (CLASSES, {"info": {"year": 2014}})
-        assert (len(out), out.instances, out.loss.fields) == (1, 2, {"id"})
-        with pytest.raises(FormatError, match="has an image of id 3"):
-            out.append(found(1), image_id=3)
-        clash = found(1, 1, 6)
-        clash.data["category_id"][:] = 77
-        clash.class_id[:] = found(2, 1, 5).class_id[0]
-        with pytest.raises(FormatError, match=r"class \d has category_id \d+ and 77"):
-            out.append(clash)
-        out.append(found(2, 2, 50))
-    written = document(path)
-    assert [own["id"] for own in written["annotations"]][:2] == [5, 6]
-    assert written["info"] == {"year": 2014}
-
-
-def test_ids_that_were_used_before_going_on_are_known(path):
-    out = coco.create(path)
-    out.append(found(2, 1, 5))
-    out.abandon()
-    with coco.create(path, "a") as out:
-        out.append(found(2, 1, 6))
-    assert [own["id"] for own in document(path)["annotations"]] == [1, 2, 3, 4]
-
-
-def test_going_on_begins_where_nothing_is(path):
-    with coco.create(path, "a") as out:
-        out.append(one())
-    assert len(document(path)["images"]) == 1
-
-
-def test_a_complete_document_is_not_appended_to(path):
-    coco.write([one()], path)
-    with pytest.raises(FileExistsError, match="is complete, and nothing is appended") as caught:
-        coco.create(path, "a")
-    assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, str(path))
-
-
-def test_x_refuses_what_waits_and_w_replaces_it(path):
-    coco.create(path).abandon()
-    with pytest.raises(FileExistsError, match="is not complete: mode 'a' goes on with it"):
-        coco.create(path)
-    with coco.create(path, "w") as out:
-        assert len(out) == 0
-    assert document(path)["images"] == []
-
-
-@pytest.mark.parametrize("options", [{"style": "results"}, {"polygons": True}])
-def test_what_waits_is_not_continued_in_another_style(path, options):
-    out = coco.create(path)
-    out.append(found(1))
-    out.abandon()
-    with pytest.raises(FormatError, match=r"images\.partial: begun with .* expected"):
-        coco.create(path, "a", **options)
-    with coco.create(path, "a") as out:
-        assert len(out) == 1
-
-
-def test_what_waits_is_not_continued_with_other_classes(path):
-    out = coco.create(path, classes=["cat"])
-    out.append(one())
-    out.abandon()
-    with pytest.raises(FormatError, match=r"classes \['dog'\], those that are there are \['cat'\]"):
-        coco.create(path, "a", classes=["dog"])
-    with coco.create(path, "a", classes=["cat", "dog"]) as out:
-        assert out.classes == ["cat", "dog"]
-
-
-@pytest.mark.parametrize("ending", PARTS)
-def test_what_is_torn_is_cut_off(path, ending):
-    out = coco.create(path)
-    for number in range(3):
-        out.append(found(2, number), f"{number}.jpg")
-    out.abandon()
-    partial = path.with_name(f"{path.name}.{ending}.partial")
-    whole = partial.read_bytes()
-    for size in range(0, len(whole), 7 if ending == "images" else 61):
-        partial.write_bytes(whole[:size])
-        out = coco.create(path, "a")
-        names = [number for number in range(3) if out.has(file_name=f"{number}.jpg")]
-        assert names == [*range(len(out))]
-        assert len(out) < 3
-        beside = [path.with_name(f"{path.name}.{part}.partial") for part in PARTS]
-        lines = [file.read_bytes().count(b"\n") for file in beside]
-        assert lines == [2 * len(out), len(out) + 1]
-        out.abandon()
-        with coco.create(path, "a") as out:
-            for number in range(len(out), 3):
-                out.append(found(2, number), f"{number}.jpg")
-        assert [own["file_name"] for own in document(path)["images"]] == [
-            "0.jpg",
-            "1.jpg",
-            "2.jpg",
-        ]
-        assert len(document(path)["annotations"]) == 6
-        path.unlink()
-        out = coco.create(path)
-        for number in range(3):
-            out.append(found(2, number), f"{number}.jpg")
-        out.abandon()
-
-
-def test_annotations_that_a_power_failure_lost_end_what_is_continued(path):
-    out = coco.create(path)
-    for number in range(3):
-        out.append(found(2, number))
-    out.abandon()
-    lines = path.with_name(f"{path.name}.annotations.partial")
-    data = bytearray(lines.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 9] = bytes(9)
-    lines.write_bytes(data)
-    with coco.create(path, "a") as out:
-        assert len(out) == 1
-
-
-def test_a_disk_that_is_full_leaves_a_writer_that_goes_on(path, monkeypatch):
-    calls = DiskCalls(monkeypatch)
-    with coco.create(path) as out:
-        out.append(found(1, 1), "a.jpg")
-        for at, effect in ((0, "half"), (1, "half"), (0, "none"), (1, "none")):
-            calls.fail(at, OSError(errno.ENOSPC, "full"), only=("write",), effect=effect)
-            with pytest.raises(OSError, match="full"):
-                out.append(found(5, 2), "a long name that is torn")
-        calls.recover()
-        assert len(out) == 1
-        out.append(found(1, 3), "b")
-    written = document(path)
-    assert [image["file_name"] for image in written["images"]] == ["a.jpg", "b"]
-    assert len(written["annotations"]) == 2
-
-
-def test_a_disk_that_fails_while_it_is_put_in_place_leaves_what_waits(path, monkeypatch):
-    path.write_text("before")
-    calls = DiskCalls(monkeypatch)
-    out = coco.create(path, "w")
-    out.append(found(1))
-    calls.fail(0, OSError(errno.EIO, "bad"), only=("sync", "replace"))
-    with pytest.raises(OSError, match="bad"):
-        out.close()
-    calls.recover()
-    assert path.read_text() == "before"
-    out.close()
-    assert len(document(path)["annotations"]) == 1
-    assert os.listdir(path.parent) == [path.name]
-
-
-def test_a_second_name_of_a_complete_document_is_not_written_to(path, monkeypatch):
-    out = coco.create(path)
-    out.append(found(1))
-    out.abandon()
-    path.write_text("complete")
-    os.link(path, f"{path}.partial")
-    out = coco.create(path, "a")
-    calls = DiskCalls(monkeypatch)
-    calls.fail(0, OSError(errno.EIO, "bad"), only=("sync",))
-    with pytest.raises(OSError, match="bad"):
-        out.close()
-    assert path.read_text() == "complete"
-    out.abandon()
-
-
-def test_a_file_that_is_made_meanwhile_stays(path):
-    out = coco.create(path)
-    out.append(one())
-    path.write_text("mine")
-    with pytest.raises(FileExistsError, match="made meanwhile"), out:
-        pass
-    assert path.read_text() == "mine"
-    path.unlink()
-    with coco.create(path, "a") as out:
-        assert len(out) == 1
-
-
-def test_a_closed_writer_is_closed(path):
-    with coco.create(path) as out:
-        assert repr(out) == f"Writer({str(path)!r}: 0 images, open)"
-    out.close()
-    out.abandon()
-    assert repr(out).endswith("closed)")
-    with pytest.raises(ValueError, match="the writer is closed"):
-        out.append(one())
-
-
-def test_two_processes_do_not_write_the_same_document(path):
-    pytest.importorskip("fcntl")
-    import fresh
-
-    script = f"""
-from compactmask.errors import BusyError
-from compactmask.formats import coco
-for mode in ("w", "a"):
-    try:
-        coco.create({str(path)!r}, mode)
-    except BusyError as error:
-        print(error)
-"""
-    with coco.create(path) as out:
-        out.append(one())
-        said = fresh.run(script)
-    assert said.count("another writer is at work on it") == 2
-    assert len(document(path)["images"]) == 1
-
-
-def test_masks_of_any_kind_are_written(path):
-    frames = pixels(2)
-    masks = [frames, cm.CompactMask.from_dense(frames), None]
-    masks[2] = masks[1].to_supervision()
-    images = [sv.Detections(np.zeros((2, 4)), mask=mask) for mask in masks]
-    written = annotations(path, *images)
-    expected = [encoded(frame) for frame in frames] * 3
-    assert [own["segmentation"] for own in written] == expected
-
-
-def test_a_mask_that_is_none_is_refused_by_name(path):
-    detections = one()
-    detections.mask = np.ones((1, 3), bool)
-    with pytest.raises((InvalidMaskError, ShapeMismatchError), match="image 0: masks have shape"):
-        coco.write([detections], path)
-
-
-def test_memory_does_not_grow_with_the_annotations(tmp_path):
-    import fresh
-
-    set_up = f"""
-import numpy as np, supervision as sv, compactmask as cm
-from compactmask.formats import coco
-mask = cm.CompactMask.from_dense(np.random.default_rng(0).random((20, 60, 80)) < 0.5)
-found = sv.Detections(np.zeros((20, 4)), mask=mask, class_id=np.zeros(20, int))
-def write(path, images):
-    with coco.create(path, "w") as out:
-        for i in range(images):
-            out.append(found, file_name=str(i))
-write({str(tmp_path / "small.json")!r}, 10)
-"""
-    work = f"write({str(tmp_path / 'large.json')!r}, 800)"
-    assert fresh.peak_growth(set_up, work) < 8 << 20
-    assert (tmp_path / "large.json").stat().st_size > 20 << 20
-
-
-def test_images_are_written_as_they_are_followed(tmp_path, path):
-    with hdf5(tmp_path / "in.h5", {"a": found(2), "b": found(1)}) as ds:
-        coco.write(ds.follow(start=0, timeout=0), path)
-    written = document(path)
-    assert [image["file_name"] for image in written["images"]] == ["a", "b"]
-    assert [image["id"] for image in written["images"]] == [10, 11]
-    assert json.dumps(written)
-    assert not re.search(r"NaN|Infinity", path.read_text())
-
-
-# documents of many kinds
-
-
-ODD = {
-    "info": {"year": None, "n": [1, {"a": 1e-7}]},
-    "images": [
-        {"id": 5, "file_name": "ü/a.jpg", "height": 4, "width": 5, "neg": [1, 2], "x": None},
-        {"id": 2, "file_name": "b.jpg", "height": 4, "width": 5, "y": 1.5},
-        {"id": 9, "height": 4, "width": 5, "neg": []},
-    ],
-    "annotations": [
-        {"id": 8, "image_id": 2, "category_id": 7, "bbox": [0.1, 0.2, 0.7, 3.33], "area": 1.25}
-        | {"iscrowd": 1, "attributes": {"a": [None, True]}, "score": 0.25},
-        {"id": 3, "image_id": 5, "category_id": 2, "bbox": [1, 1, 1, 1], "area": 1, "iscrowd": 0}
-        | {"attributes": None, "caption": "ü", "big": 1 << 62},
-        {"id": 4, "image_id": 5, "category_id": 7, "bbox": [0, 0, 2, 2], "area": 4, "iscrowd": 0}
-        | {"segmentation": {"size": [4, 5], "counts": [5, 1, 14]}, "caption": 5, "f": 1.0},
-    ],
-    "categories": [{"id": 7, "name": "dog", "keypoints": ["a"]}, {"id": 2, "name": "cat"}],
-}
-
-
-def test_odd_keys_of_a_document_come_back_as_they_were(tmp_path, path):
-    source = tmp_path / "in.json"
-    source.write_text(json.dumps(ODD), encoding="utf-8")
-    with cm.open(source) as ds:
-        coco.write(ds, path)
-    written = document(path)
-    assert {key: written[key] for key in ("info", "images", "categories")} == {
-        key: ODD[key] for key in ("info", "images", "categories")
-    }
-    by_id = {own["id"]: own for own in written["annotations"]}
-    for annotation in ODD["annotations"]:
-        own = dict(by_id[annotation["id"]])
-        expected = dict(annotation)
-        if "segmentation" in expected:
-            assert own.pop("segmentation") == rle(expected.pop("segmentation"), 4, 5)
-        assert own == expected
-
-
-def test_odd_keys_come_back_through_hdf5_too(tmp_path, path):
-    source = tmp_path / "in.json"
-    source.write_text(json.dumps(ODD), encoding="utf-8")
-    with cm.open(source) as ds:
-        coco.write(ds, path)
-    cm.convert(source, tmp_path / "in.h5")
-    with cm.open(tmp_path / "in.h5") as ds:
-        coco.write(ds, tmp_path / "again.json")
-    assert document(tmp_path / "again.json") == document(path)
