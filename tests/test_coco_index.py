@@ -300,7 +300,11 @@ LIES = {
         lambda a, size: a * 0 + size - 9,
     ),
     "a negative length": ("instances/segmentations/lengths", lambda a, _: -a),
-    "an image that ends before it begins": ("instances/indptr", lambda a, _: a[::-1]),
+    "an image that ends before it begins": (
+        "instances/indptr",
+        lambda a, _: a + np.array([0, 2, 0, 0]),
+    ),
+    "images that end before they begin": ("instances/indptr", lambda a, _: a[::-1]),
     "images of too few instances": ("instances/indptr", lambda a, _: np.minimum(a, 1)),
     "instances twice in the order": ("instances/order", lambda a, _: a * 0),
     "an instance that is not there": ("instances/order", lambda a, _: a + 1),
@@ -316,7 +320,8 @@ LIES = {
     "a giant width": ("images/widths", lambda a, _: a * 0 + (1 << 21)),
     "heights of another dtype": ("images/heights", lambda a, _: a.astype(np.int8)),
     "too many ids": ("images/ids", lambda a, _: np.repeat(a, 2)),
-    "names that are no text": ("images/names/bytes", lambda a, _: a | 0x80),
+    "names that are no text": ("images/names/bytes", lambda a, _: a | 0xFF),
+    "names that begin inside a character": ("images/names/bytes", lambda a, _: a | 0x80),
     "names that begin behind the end": ("images/names/indptr", lambda a, _: a + 1),
 }
 

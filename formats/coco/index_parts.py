@@ -26,6 +26,8 @@ DTYPES: dict[str, type[Any]] = {
     "float64": np.float64,
     "text": object,
 }
+ROWS = 1 << 16
+"""That are checked together, so that little memory is needed."""
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -220,8 +222,9 @@ class _Parts:
         size = self._file.size
         _expect_between(starts, 0, size)
         _expect_between(lengths, 0, size)
-        if n and int(starts.max()) + int(lengths.max()) > size:
-            expect(bool((starts.astype(np.int64) + lengths <= size).all()))
+        for first in range(0, n, ROWS):
+            rows = slice(first, first + ROWS)
+            expect(bool((starts[rows].astype(np.int64) + lengths[rows] <= size).all()))
         return Places(starts, lengths)
 
     def _texts(self, name: str, n: int) -> Texts:

@@ -66,10 +66,12 @@ class JsonMasks:
         there = self._places.lengths != 0
         if instances.order is not None:
             there = there[instances.order]
-        counts = np.concatenate(([0], np.cumsum(there)))
-        per_image = np.diff(counts[instances.indptr])
+        starts, sizes = instances.indptr[:-1], np.diff(instances.indptr)
+        per_image = np.zeros(len(sizes), np.int32)
+        if len(there):
+            per_image[sizes > 0] = np.add.reduceat(there, starts[sizes > 0], dtype=np.int32)
         self._masked = per_image > 0
-        self.some_lack_one = bool((self._masked & (per_image < np.diff(instances.indptr))).any())
+        self.some_lack_one = bool((self._masked & (per_image < sizes)).any())
 
     @property
     def bytes_read(self) -> int:
