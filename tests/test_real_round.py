@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from coco_documents import write
+from coco_documents import annotation, dataset, image, write
 from data import DATA, needs_data
 from PIL import Image
 from pycocotools import mask as mask_utils
@@ -123,17 +123,13 @@ def test_responses_of_sam_3_come_through_hdf5_and_coco(tmp_path, pattern, style)
                 assert np.array_equal(written[i].data["class_name"], detections["class_name"])
 
 
-def test_results_that_were_written_are_the_first_ones_with_their_boxes(tmp_path):
+def test_results_that_were_written_are_the_first_ones(tmp_path):
     path, _, _ = SOURCES["results"]
     cm.convert(path, tmp_path / "kept.h5")
     cm.convert(tmp_path / "kept.h5", tmp_path / "written.json", format="coco-results")
     first = json.loads(path.read_text())
     ids = list(dict.fromkeys(item["image_id"] for item in first))
-    ordered = [
-        item | {"bbox": mask_utils.toBbox(item["segmentation"]).tolist()}
-        for group in by_image(first, ids)
-        for item in group
-    ]
+    ordered = [item for group in by_image(first, ids) for item in group]
     assert json.loads((tmp_path / "written.json").read_text()) == ordered
 
 
@@ -164,8 +160,26 @@ def test_a_document_that_was_written_equals_the_first_but_for_polygons(tmp_path)
         assert by_id[item["id"]] == item | {"segmentation": expected}
 
 
-def test_segments_of_text_ids_survive(tmp_path):
-    items = [{"image_id": "a", "category_id": 1, "score": 0.5, "bbox": [0.1, 0.2, 3.3, 4.4]}]
+def test_results_with_boxes_and_text_ids_come_back(tmp_path):
+    rle = {"size": [4, 5], "counts": "51>"}
+    items = [
+        {"image_id": "b", "category_id": 1, "bbox": [1.0, 1.0, 1.0, 1.0], "score": 0.5},
+        {"image_id": "a", "category_id": 1, "bbox": [0.1, 0.2, 3.3, 4.4], "score": 0.25},
+    ]
+    for item in items:
+        item["segmentation"] = rle
     cm.convert(write(tmp_path, items, "r.json"), tmp_path / "kept.h5")
-    cm.convert(tmp_path / "kept.h5", tmp_path / "again.json", format="coco-results")
-    assert json.loads((tmp_path / "again.json").read_text())[0]["bbox"] == [0.1, 0.2, 3.3, 4.4]
+    report = cm.convert(tmp_path / "kept.h5", tmp_path / "again.json", format="coco-results")
+    assert json.loads((tmp_path / "again.json").read_text()) == items
+    assert not report.loss
+
+
+def test_a_dataset_with_text_ids_comes_back(tmp_path):
+    items = [annotation(1, "b"), annotation(2, "a")]
+    document = dataset(*items, images=[image("a"), image("b")])
+    cm.convert(write(tmp_path, document, "d.json"), tmp_path / "kept.h5")
+    report = cm.convert(tmp_path / "kept.h5", tmp_path / "again.json")
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["images"] == document["images"]
+    assert {item["id"]: item["image_id"] for item in again["annotations"]} == {1: "b", 2: "a"}
+    assert not report.loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from compactmask.mask import CompactMask
 
 Style = Literal["dataset", "results"]
+ID_TEXT = f"id{JSON_SUFFIX}"
 
 
 class Image(NamedTuple):
@@ -31,6 +33,15 @@ class Image(NamedTuple):
     columns: Mapping[str, Any]
     """Further values by name."""
 
+    @property
+    def own_id(self) -> int | str:
+        """The id as its document gave it: a text where that stands in the column ``id:json``."""
+        try:
+            own = json.loads(self.columns.get(ID_TEXT, "null"))
+        except (TypeError, ValueError):
+            own = None
+        return own if isinstance(own, str) else self.id
+
 
 class Composed(NamedTuple):
     """An image that was written as lines."""
@@ -38,7 +49,8 @@ class Composed(NamedTuple):
     entry: str
     """Its entry of ``images``."""
     lines: list[bytes]
-    """Of each annotation its id, "" for none, a tab, and its other members."""
+    """Of each annotation its id, "" for none, a tab, and its other members; of a result its box
+    where that is its mask's, a tab, and its other members."""
     ids: list[int | None]
     """The annotations' ids."""
     categories: list[Category]
@@ -80,7 +92,7 @@ class Composer:
             lost.add("metadata")
         rows = range(len(instances))
         found = _find_categories(instances, categories, where)
-        entries = instances.entries(rows, image.id, [category.id for category in found])
+        entries = instances.entries(rows, image.own_id, [category.id for category in found])
         loss = self._draw(mask, entries, instances, where)
         ids: list[int | None] = [None] * len(rows)
         stated = instances.known("annotation_id")
@@ -93,6 +105,9 @@ class Composer:
         else:
             self._complete_results(entries, instances, ids, where)
             lost |= _unheld_of_image(image, shape, instances)
+        firsts = ["" if number is None else str(number) for number in ids]
+        if self.style == "results":
+            firsts = _boxes_apart(entries, instances.boxes_of_masks(rows))
         instances.add_further(entries, rows)
         texts = instances.json_texts(rows)
         written = []
@@ -102,10 +117,10 @@ class Composer:
                 entry, bad = lines.without_bad(entry)
                 lost |= bad
             members = lines.members(entry, lines.joined(texts, row), at)
-            number = ids[row] if self.style == "dataset" else None
-            written.append(f"{'' if number is None else number}\t{members}}}\n".encode())
-        own = image_entry(image.id, image.file_name, shape)
-        keys, more = keys_of(image.columns, own.keys() | {"file_name", "height", "width"})
+            written.append(f"{firsts[row]}\t{members}}}\n".encode())
+        own = image_entry(image.own_id, image.file_name, shape)
+        further_columns = image.columns.keys() - ({ID_TEXT} if own["id"] != image.id else set())
+        keys, more = keys_of(further_columns, own.keys() | {"file_name", "height", "width"})
         lost |= more
         own |= {key: _plain(image.columns[name]) for name, key in keys.items() if key == name}
         further = [(key, image.columns[name]) for name, key in keys.items() if key != name]
@@ -158,10 +173,19 @@ class Composer:
                 entry["id"] = number
 
 
+def _boxes_apart(entries: Sequence[Entry], of_masks: Sequence[list[float] | None]) -> list[str]:
+    """Take the boxes that are those of masks out of results, and write them."""
+    return [
+        json.dumps(entry.pop("bbox")) if entry["bbox"] == box else ""
+        for entry, box in zip(entries, of_masks, strict=True)
+    ]
+
+
 def _unheld_of_image(image: Image, shape: tuple[int, int], instances: Instances) -> set[str]:
     """Name what a list of results says nothing of."""
-    lost = {name.removesuffix(JSON_SUFFIX) for name in image.columns}
-    if image.file_name:
+    own = image.own_id
+    lost = {name.removesuffix(JSON_SUFFIX) for name in image.columns.keys() - {ID_TEXT}}
+    if image.file_name and image.file_name != own:
         lost.add("file_name")
     if not len(instances):
         lost.add("id")

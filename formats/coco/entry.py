@@ -88,6 +88,18 @@ class Instances:
         pixels, has_mask = self._masks.area.tolist(), self.has_mask
         return [pixels[row] if has_mask[row] else None for row in rows]
 
+    def boxes_of_masks(self, rows: Sequence[int]) -> list[list[float] | None]:
+        """Give the boxes ``x, y, width, height`` of tight crops; None without a mask."""
+        if self._masks is None:
+            return [None] * len(rows)
+        masks, has_mask = self._masks, self.has_mask
+        boxes = np.hstack([masks.offsets, masks.crop_shapes[:, ::-1]]).astype(np.float64)
+        boxes[masks.area == 0] = 0
+        return [
+            box if has_mask[row] else None
+            for row, box in zip(rows, boxes[rows].tolist(), strict=True)
+        ]
+
     def add_areas(self, entries: Sequence[Entry], rows: Sequence[int]) -> None:
         """Add the annotated areas; where there is none the pixels, without a mask the box's."""
         stated = self.known("area")
@@ -113,7 +125,7 @@ class Instances:
         return [None if score != score else score for score in scores]
 
     def entries(
-        self, rows: Sequence[int], image_id: int, category_ids: Iterable[int]
+        self, rows: Sequence[int], image_id: int | str, category_ids: Iterable[int]
     ) -> list[Entry]:
         """Give annotations without ids, areas, crowds and further keys.
 
@@ -121,7 +133,7 @@ class Instances:
         ----------
         rows : sequence of int
             Which instances.
-        image_id : int
+        image_id : int or str
             The id of their image.
         category_ids : iterable of int
             Of each of these instances.
@@ -207,7 +219,7 @@ def plain(values: Any, rows: Sequence[int]) -> list[Any]:
     return [values[row] for row in rows]
 
 
-def image_entry(image_id: int, file_name: str | None, shape: tuple[int, int]) -> Entry:
+def image_entry(image_id: int | str, file_name: str | None, shape: tuple[int, int]) -> Entry:
     """Give an entry of ``images`` without its further keys."""
     entry: Entry = {"id": image_id}
     if file_name:

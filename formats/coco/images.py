@@ -87,6 +87,7 @@ def of_numbers(numbers: Array, keys: Keys) -> Images:
         names=Texts(texts[i] for i in numbers.tolist()) if texts else Texts([""] * n),
         heights=np.zeros(n, np.int32),
         widths=np.zeros(n, np.int32),
+        columns=_id_texts(numbers, keys),
     )
 
 
@@ -124,18 +125,13 @@ def read(stream: Stream, file: JsonFile, keys: Keys) -> Images:
     n = len(numbers)
     _check_ids(stream.path, numbers, keys)
     further.pop("file_name", None)
-    columns: dict[str, Array] = {}
-    if keys.texts:
-        texts = list(keys.texts)
-        shown = [json.dumps(texts[i], ensure_ascii=False) for i in numbers.tolist()]
-        columns[f"id{JSON}"] = text_column(shown)
     return Images(
         ids=np.arange(n) if keys.texts else numbers,
         numbers=numbers,
         names=names,
         heights=heights.astype(np.int32),
         widths=widths.astype(np.int32),
-        columns=columns,
+        columns=_id_texts(numbers, keys),
         further=FurtherKeys(
             stream.path, file, gather.items(), np.zeros(n, np.int8), further, n, COLUMNS
         ),
@@ -180,6 +176,15 @@ def _names(stream: Stream, gather: Gather, further: dict[str, Further]) -> Texts
                     refuse(row, error)
         names.add(found)
     return names
+
+
+def _id_texts(numbers: Array, keys: Keys) -> dict[str, Array]:
+    """Give the column of ids that are text."""
+    if not keys.texts:
+        return {}
+    texts = list(keys.texts)
+    shown = [json.dumps(texts[i], ensure_ascii=False) for i in numbers.tolist()]
+    return {f"id{JSON}": text_column(shown)}
 
 
 def _sides(text: bytes, spans: Array, kinds: Array, out: Array, odd: Array) -> None:

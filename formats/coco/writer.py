@@ -247,6 +247,8 @@ class Writer:
             self._categories.keep([Category(*item) for item in note["categories"]])
             number, name = note["id"], note["file_name"]
             stated = [line.partition(b"\t")[0] for line in own_lines]
+            if self._composer.style == "results":
+                stated = [b""] * len(stated)
             self._keep_image(number, name, [int(own) if own else None for own in stated])
             masks, pixels, fields = note["loss"]
             self._add_loss(Loss(masks, pixels, frozenset(fields)))
@@ -328,9 +330,7 @@ class Writer:
         """Give the document in parts."""
         if self._composer.style == "results":
             yield b"["
-            yield from _separated(
-                b"{" + line.partition(b"\t")[2][:-1] for line in self._spool.lines()
-            )
+            yield from _separated(self._results())
             yield b"]\n"
             return
         yield b"{"
@@ -345,6 +345,17 @@ class Writer:
         yield b'],\n"categories":'
         yield lines.text(self._categories.objects(), f"{self._target}: categories").encode()
         yield b"}\n"
+
+    def _results(self) -> Iterator[bytes]:
+        """Give results; without boxes where every one is that of a mask.
+
+        For pycocotools the area of a result is that of its box, where the first has one.
+        """
+        need_boxes = any(line.startswith(b"\t") for line in self._spool.lines())
+        for line in self._spool.lines():
+            box, _, members = line.partition(b"\t")
+            own = b'"bbox":' + box + b"," if box and need_boxes else b""
+            yield b"{" + own + members[:-1]
 
     def _annotations(self) -> Iterator[bytes]:
         """Give annotations with their ids, or with new ones where they are not unique."""
