@@ -125,8 +125,9 @@ def _is_nothing(scores: Any) -> bool:
 def _scores(listed: Any, frame: Array, objects: Array) -> Array:
     try:
         table = np.array(listed, np.float64)
-        return table[frame, objects].reshape(len(frame))
+        if table.ndim == 2:
+            found: Array = table[frame, objects]
+            return found
     except (ValueError, TypeError, IndexError, OverflowError):
-        raise FormatError(
-            f"{SCORES}: expected a number for each object of each of the frames"
-        ) from None
+        pass  # ragged, no numbers, too few, too large
+    raise FormatError(f"{SCORES}: expected a number for each object of each of the frames")
