@@ -110,7 +110,10 @@ def begin(
         return create_sealed(dst, compression, replace=overwrite, on_duplicate="keep")
     if kind in ("coco", "coco-results"):
         from .coco import creation
+        from .coco.complete import Complete
 
+        if resume and creation.is_complete(dst):
+            return Complete(dst, style)
         if resume:
             return creation.create(dst, "a", style)
         return creation.create_sealed(dst, style, replace=overwrite)

@@ -80,7 +80,7 @@ def test_a_killed_conversion_goes_on_and_ends_as_one_that_was_not(tmp_path, form
     assert left == {"source.json", "whole", out.name}
 
 
-@pytest.mark.parametrize("form", ["hdf5", "sa1b", "label-images", "yolo"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_one_that_is_complete_is_gone_on_with_without_writing(tmp_path, form):
     source, out = document(tmp_path, 3), place(tmp_path, form)
     cm.convert(source, out, format=form)
@@ -91,12 +91,13 @@ def test_one_that_is_complete_is_gone_on_with_without_writing(tmp_path, form):
     assert content(out, form) == before
 
 
-def test_a_complete_document_is_not_gone_on_with(tmp_path):
-    source, out = document(tmp_path, 3), tmp_path / "out.json"
-    cm.convert(source, out)
+@pytest.mark.parametrize("form", ["coco", "coco-results"])
+def test_nothing_is_appended_to_a_complete_document(tmp_path, form):
+    out = tmp_path / "out.json"
+    cm.convert(document(tmp_path, 3), out, format=form)
     before = out.read_bytes()
-    with pytest.raises(FileExistsError, match="is complete"):
-        cm.convert(source, out, resume=True)
+    with pytest.raises(FormatError, match="image id 3: the document .* lacks it"):
+        cm.convert(document(tmp_path, 5), out, resume=True, format=form)
     assert out.read_bytes() == before
 
 

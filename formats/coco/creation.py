@@ -104,6 +104,12 @@ def create(
     return writer
 
 
+def is_complete(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a document, and no image waits to be added to another one."""
+    real = resolve(path)
+    return os.path.lexists(real) and not Spool(real).exists
+
+
 def create_sealed(
     path: str | os.PathLike[str],
     style: Style = "dataset",
