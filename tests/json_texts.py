@@ -3,6 +3,7 @@
 import ctypes
 import json
 import mmap
+import os
 
 from hypothesis import strategies as st
 
@@ -53,17 +54,18 @@ lists = arrays(objects(values) | objects(values) | values, max_size=6).map(
 
 
 class Guarded:
-    """Memory that ends where the process may not read on."""
+    """Memory that ends where the process may not read on, where the system has such."""
 
     SIZE = 1 << 18
 
     def __init__(self):
         page = mmap.PAGESIZE
         self._memory = mmap.mmap(-1, self.SIZE + page)
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        libc = ctypes.CDLL(None, use_errno=True)
-        done = libc.mprotect(ctypes.c_void_p(address + self.SIZE), ctypes.c_size_t(page), 0)
-        assert done == 0, ctypes.get_errno()
+        if os.name == "posix":
+            address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+            protect = ctypes.CDLL(None, use_errno=True).mprotect
+            done = protect(ctypes.c_void_p(address + self.SIZE), ctypes.c_size_t(page), 0)
+            assert done == 0, ctypes.get_errno()
 
     def holding(self, text):
         """Give memory with a text in it, at the end of which reading ends the process."""
