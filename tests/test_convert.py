@@ -207,8 +207,13 @@ def test_the_destination_is_looked_at_before_the_source_is_read(tmp_path):
     for kind in ("hdf5", "coco", "coco-results"):
         with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
             cm.convert(source, tmp_path, overwrite=True, format=kind)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "precious").touch()
     for kind in ("sa1b", "label-images", "yolo"):
         with pytest.raises(FileExistsError, match="a folder that is not empty"):
+            cm.convert(source, full, format=kind)
+        with pytest.raises(FormatError, match="it is the source, lies in it or holds it"):
             cm.convert(source, tmp_path, format=kind)
         with pytest.raises(NotADirectoryError, match="a file, expected a folder"):
             cm.convert(source, source, format=kind)
