@@ -88,13 +88,6 @@ class FurtherKeys:
         result.keys = keys
         return result
 
-    def kept(self, rows: Array, images: Array) -> FurtherKeys:
-        """Give those of some objects, whose images have other positions from now on."""
-        result = FurtherKeys.__new__(FurtherKeys)
-        result.__dict__ |= self.__dict__
-        result.items, result._images = self.items.of(rows), images
-        return result
-
     def columns(self, rows: Array, names: list[str] | None = None) -> dict[str, Array]:
         """Read the columns of some objects.
 
