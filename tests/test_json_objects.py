@@ -234,3 +234,11 @@ def test_what_the_kernel_is_called_with_is_checked():
     assert objects.scan(b"", 0, places, kinds) == (0, 0, CUT)
     assert json_scan.value_at(b"", 0) == (0, 0, False)
     assert json_scan.value_at(b"1", 5) == (5, 0, False)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 3, 5])
+def test_spans_that_are_not_those_of_the_keys_are_refused(columns):
+    spans = np.empty((2, columns, 2), np.int64)
+    kinds = np.empty((2, columns), np.uint8)
+    with pytest.raises(ValueError, match=f"spans have {columns} columns, expected 4 of 2"):
+        Objects(KEYS).scan(b"{}]", 0, spans, kinds)

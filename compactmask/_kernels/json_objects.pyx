@@ -53,11 +53,11 @@ cdef class Objects:
         list names
         readonly Py_ssize_t position
         readonly Py_ssize_t expected
-        bint has_keys
+        Py_ssize_t n_columns    # one for the item, and one for each key that is looked for
 
     def __cinit__(self, keys):
         self.names = []
-        self.has_keys = len(keys) > 0
+        self.n_columns = 1 + len(keys)
         for column, key in enumerate(keys):
             self.add(key, column + 1)
 
@@ -134,6 +134,8 @@ cdef class Objects:
             raise IndexError(f"start {start} of {text.shape[0]} bytes")
         if spans.shape[0] != kinds.shape[0] or spans.shape[1] != kinds.shape[1]:
             raise ValueError("spans and kinds differ")
+        if spans.shape[1] != self.n_columns or spans.shape[2] != 2:
+            raise ValueError(f"spans have {spans.shape[1]} columns, expected {self.n_columns} of 2")
         with nogil:
             while rows < spans.shape[0]:
                 outcome = self.item(base, &p, end, spans[rows], kinds[rows])
@@ -165,7 +167,7 @@ cdef class Objects:
             spans[i, 0] = spans[i, 1] = 0
         if start == end:
             return 2
-        if start[0] == b"{" and self.has_keys:
+        if start[0] == b"{" and self.n_columns > 1:
             p = start
             outcome = self.members(base, &p, end, spans, kinds)
             if outcome == 4:
