@@ -107,7 +107,7 @@ def convert(
     with open_telling(src, faults) as ds:
         out = begin(dst, kind, overwrite=overwrite, resume=resume, compression=compression)
         try:
-            copy = _Copy(ds, out, faults, by_id=kind in FILES)
+            copy = _Copy(ds, out, faults, by_id=kind in FILES, resumes=resume)
             copy.about()
             copy.images(progress)
             out.close()
@@ -153,11 +153,13 @@ class _Copy:
         faults: _Faults | None,
         *,
         by_id: bool,
+        resumes: bool,
     ) -> None:
         self._ds = ds
         self._out = out
         self._faults = faults
         self._by_id = by_id
+        self._resumes = resumes
         self.n_images = self.n_instances = self.n_present = 0
 
     def about(self) -> None:
@@ -206,7 +208,7 @@ class _Copy:
         shape: tuple[int, int] | None,
         columns: dict[str, object],
     ) -> None:
-        if self._is_there(image_id, name):
+        if self._resumes and self._is_there(image_id, name):
             self.n_present += 1
             return
         detections = self._ds[i]

@@ -24,6 +24,8 @@ from .results import check_images, first_result, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
+BY_ID = (("images", "id"), ("annotations", "id"), ("annotations", "image_id"))
+"""Tables and their columns by which something is looked up."""
 
 
 class COCO:
@@ -68,7 +70,11 @@ class COCO:
         self.createIndex()
 
     def createIndex(self) -> None:  # noqa: N802
-        """Look at ``dataset`` again; what is found by id is sorted when it is first needed."""
+        """Look at ``dataset`` again.
+
+        Ids are sorted now, so that processes forked later share them; what else is found by is
+        sorted when it is first needed.
+        """
         images = self._images = _table(self.dataset.get("images", ()))
         annotations = self._annotations = _table(self.dataset.get("annotations", ()))
         self._groups: dict[tuple[str, str], Groups] = {}
@@ -79,6 +85,8 @@ class COCO:
         self.catToImgs = Lists(
             partial(self._grouped, "annotations", "category_id"), self._image_ids
         )
+        for table, column in BY_ID:
+            self._grouped(table, column)
 
     def _grouped(self, table: str, column: str) -> Groups:
         if (table, column) not in self._groups:

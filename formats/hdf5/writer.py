@@ -347,7 +347,7 @@ class Writer:
                 self._store.delete(deleted)
                 self._catalog.delete(deleted)
             if self._pending + 1 >= self._commit_every:
-                self._commit()
+                self._give_and_commit()
             else:
                 self._pending += 1
         except BaseException:
@@ -357,15 +357,19 @@ class Writer:
             raise
 
     def _commit(self) -> None:
+        """Commit; after an error the store is as it was."""
         commits, mark = self._target.commits, self._store.mark()
         try:
-            self._about.give()
-            self._target.commit(self._store)
-            self._pending = 0
+            self._give_and_commit()
         except BaseException:
             if self._target.commits == commits:
                 self._store.roll_back(mark)
             raise
+
+    def _give_and_commit(self) -> None:
+        self._about.give()
+        self._target.commit(self._store)
+        self._pending = 0
 
     def _fold_when_due(self) -> None:
         if not self._pending:  # What is not committed does not become visible.
