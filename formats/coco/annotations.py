@@ -27,7 +27,7 @@ COLUMNS = {
 }
 """Keys that an annotation may have, and their columns."""
 TAKEN = frozenset(
-    {"category_id", "class_id", "annotation_id", "has_mask", "confidence"}
+    {"category_id", "class_id", "annotation_id", "has_mask", "has_box", "confidence"}
     | {"xyxy", "mask", "offsets", "crop_shapes", "data/area"}
 )
 """Names that other columns have."""

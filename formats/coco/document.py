@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,13 @@ class Document:
     metadata: dict[str, Any]
     masks: MaskReader
     file_bytes: int
+
+    @cached_property
+    def some_lack_boxes(self) -> bool:
+        """Whether these are results of which some have no box: it makes a difference there."""
+        return self.content.kind == "results" and bool(
+            np.isnan(self.content.instances.boxes[:, 0]).any()
+        )
 
 
 def read(path: str, on_fault: OnFault | None) -> Document:

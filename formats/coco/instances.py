@@ -89,6 +89,10 @@ class Instances:
         assert self.class_ids is not None
         return self.class_ids[rows].astype(np.int64)
 
+    def has_box(self, rows: Rows) -> Array:
+        """Tell which of some rows have a box of their own."""
+        return ~np.isnan(self.boxes[rows, 0])
+
     def further_columns(self, rows: Rows, names: list[str] | None = None) -> dict[str, Array]:
         """Read further columns of some rows from the document."""
         if self.further is None or not self.further.keys:

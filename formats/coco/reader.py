@@ -154,6 +154,8 @@ class CocoSource:
             columns["data/area" if name == "area" else name] = partial(read, rows)
         if self._some_lack_masks():
             columns["has_mask"] = partial(self._open.masks.has_mask, rows)
+        if self._open.some_lack_boxes:
+            columns["has_box"] = partial(instances.has_box, rows)
         for name in ("area", "offsets", "crop_shapes"):
             columns[name] = partial(self._measure, name)
         if instances.further is not None:
@@ -179,6 +181,8 @@ class CocoSource:
             fields[name] = data.pop(name, None)
         if self._some_lack_masks():
             data["has_mask"] = document.masks.has_mask(rows)
+        if document.some_lack_boxes:
+            data["has_box"] = instances.has_box(rows)
         return fields | {"data": data | instances.further_columns(rows)}
 
     def masks(self, i: int) -> Packed | None:
