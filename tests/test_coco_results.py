@@ -1,13 +1,20 @@
 """Results over the interface of pycocotools: prepared as pycocotools does, from anything."""
 
+import contextlib
+import copy
+import io
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import supervision as sv
-from coco_writing import CATEGORIES, both, document, found, quietly
-from hdf5_samples import SHAPE, pixels
+from coco_writing import CATEGORIES, both, document, encoded, found, quietly
+from hdf5_samples import SHAPE
+from pycocotools import coco as pycoco
+from pycocotools import mask as mask_utils
+from pycocotools.cocoeval import COCOeval
 
 import compactmask as cm
 from compactmask.errors import FormatError
@@ -162,19 +169,87 @@ def test_detections_of_names_that_images_share_are_told_by_their_ids(tmp_path):
     assert [one["image_id"] for one in results.dataset["annotations"]] == [3, 5]
 
 
-@pytest.mark.parametrize("moved", [0, 1])
-def test_boxes_of_detections_give_areas_only_where_they_are_not_those_of_the_masks(
-    pair, tmp_path, moved
-):
+def disc(rng, side):
+    """A disc and a far pixel in a frame: the area of its box is not that of its mask."""
+    y, x = rng.integers(0, 200 - side, 2)
+    ys, xs = np.ogrid[:200, :200]
+    mask = (ys - y - side / 2) ** 2 + (xs - x - side / 2) ** 2 <= side**2 / 4
+    mask[y, x] = True
+    return mask
+
+
+def segmented(rng, count, scores):
+    """Annotations of all sizes in five images, each with the box of its mask."""
+    made = []
+    for number in range(count):
+        rle = encoded(disc(rng, int(rng.integers(8, 180))))
+        one = {"image_id": int(rng.integers(1, 6)), "category_id": int(rng.integers(1, 3))}
+        one |= {"segmentation": rle, "bbox": mask_utils.toBbox(rle).tolist()}
+        if scores:
+            one["score"] = round(float(rng.random()), 3)
+        else:
+            area = float(mask_utils.area(rle))
+            one |= {"id": number + 1, "area": area, "iscrowd": int(number % 7 == 6)}
+        made.append(one)
+    return made
+
+
+def stats(truth, results, kind):
+    with contextlib.redirect_stdout(io.StringIO()):
+        one = COCOeval(truth, results, kind)
+        one.evaluate()
+        one.accumulate()
+        one.summarize()
+    return one.stats
+
+
+@pytest.mark.parametrize("boxes_", ["of masks", "none", "loose", "first none", "first []"])
+def test_areas_are_from_where_the_first_result_has_them(tmp_path, boxes_):
+    rng = np.random.default_rng(3)
+    annotations, items = segmented(rng, 40, False), segmented(rng, 90, True)
+    for item, near in zip(items[::2], annotations, strict=False):
+        same = ("image_id", "category_id", "segmentation", "bbox")
+        item |= {key: copy.deepcopy(near[key]) for key in same}
+    for number, item in enumerate(items):
+        if boxes_ == "none" or (number == 0 and boxes_ == "first none"):
+            del item["bbox"]
+        elif number == 0 and boxes_ == "first []":
+            item["bbox"] = []
+        elif boxes_ != "of masks":
+            x, y, w, h = item["bbox"]
+            item["bbox"] = [x, y, round(w * 1.37, 2), round(h * 1.21, 2)]
+    truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+    images = [{"id": k, "file_name": f"{k}.jpg", "height": 200, "width": 200} for k in range(1, 6)]
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    truth.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    results.write_text(json.dumps(items))
+    cm.convert(truth, tmp_path / "truth.h5")
+    cm.convert(results, tmp_path / "results.h5")
+    reference = quietly(pycoco.COCO, str(truth))
+    wanted = quietly(reference.loadRes, str(results))
+    for kind in ["segm"] if boxes_ == "first []" else ["segm", "bbox"]:
+        expected = stats(reference, wanted, kind)
+        assert (expected[[3, 4, 5]] > 0).all()
+        for path, found_in in itertools.product(
+            (truth, tmp_path / "truth.h5"), (results, tmp_path / "results.h5")
+        ):
+            own = coco.COCO(path)
+            prepared_ = own.loadRes(found_in)
+            assert np.array_equal(stats(own, prepared_, kind), expected)
+            assert {"has_box", "has_mask"}.isdisjoint(prepared_.anns[1])
+
+
+@pytest.mark.parametrize("has_box", [None, False, True])
+def test_detections_have_boxes_unless_they_say_otherwise(pair, tmp_path, has_box):
     own, _ = pair
-    frames = pixels(3)
-    frames[2] = False
-    mask = cm.CompactMask.from_dense(frames)
-    corners = np.hstack((mask.offsets, mask.bbox_xyxy[:, 2:] + 1)) * [[1], [1], [0]]
-    corners[0, 2] += moved
+    one = found(3)
+    if has_box is not None:
+        one.data["has_box"] = np.array([has_box, True, False])
     with cm.create(tmp_path / "found.h5") as out:
-        out.append(sv.Detections(corners.astype(float), mask=mask), file_name="3.jpg")
+        out.append(sv.Detections.empty(), file_name="7.jpg")
+        out.append(one, file_name="3.jpg")
     areas = [one["area"] for one in own.loadRes(tmp_path / "found.h5").dataset["annotations"]]
-    boxes_ = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
-    assert areas == (boxes_ if moved else mask.area).tolist()
-    assert areas != (mask.area if moved else boxes_).tolist()
+    sides = np.diff(one.xyxy.reshape(3, 2, 2), axis=1)[:, 0]
+    assert areas == pytest.approx(one.mask.area if has_box is False else sides.prod(axis=1))

@@ -20,7 +20,7 @@ from . import rle
 from .categories import Categories
 from .entry import Entry
 from .lookup import Entries, Groups, Lists, Rows
-from .results import check_images, first_result, prepare_dataset, prepare_items
+from .results import check_images, first_result, kind_of, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
@@ -226,8 +226,8 @@ class COCO:
         """Give results as a COCO of the same images and categories.
 
         As in pycocotools ids are new ones from 1, and all areas are those of the boxes where the
-        first result has one, else those of the masks. A dataset that is no list of results has
-        the areas of its masks where all boxes are those of the masks.
+        first result has one, else those of the masks. A dataset tells in ``data["has_box"]``
+        which instances have none; without that column all have.
 
         Parameters
         ----------
@@ -243,10 +243,9 @@ class COCO:
             Where there are results of images that this dataset does not have.
         """
         found: Any = resFile
-        first = None
         if isinstance(found, (str, os.PathLike)):
             first = first_result(os.fspath(found))
-            if isinstance(first, dict) and not {"bbox", "segmentation"} & first.keys():
+            if isinstance(first, dict) and kind_of(first) not in ("bbox", "segmentation"):
                 with open(found, encoding="utf-8") as file:
                     found = json.load(file)
         if isinstance(found, np.ndarray):
@@ -256,7 +255,7 @@ class COCO:
             annotations: Any = prepare_items(found, self._shape)
         else:
             annotations = prepare_dataset(
-                _opened(found), self.dataset.get("images", ()), categories, first
+                _opened(found), self.dataset.get("images", ()), categories
             )
         results = COCO()
         results.dataset = {

@@ -14,14 +14,61 @@ from compactmask.errors import FormatError
 
 from ..dataset import SegmentationDataset
 from .categories import Categories
-from .entry import Entry, box_area
+from .entry import Entry, Instances, box_area
 from .rle import box, packed
-from .sequences import Results, check_unique
+from .sequences import Annotations, box_areas, check_unique, mask_areas
 
 Array = npt.NDArray[Any]
 
 HEAD_BYTES = 1 << 16
 BYTE_ORDER_MARK = "\ufeff"
+
+
+class Results(Annotations):
+    """The instances of a dataset as ``pycocotools`` prepares results.
+
+    Their ids count from 1, none is a crowd, and their areas are those of all boxes or of all
+    masks. One without a mask has its box as polygon.
+
+    Parameters
+    ----------
+    dataset, image_ids, categories
+        As of :class:`Annotations`.
+    has_box_areas : bool
+        Whether the areas are those of the boxes.
+    """
+
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        image_ids: Array,
+        categories: Categories,
+        has_box_areas: bool,
+    ) -> None:
+        super().__init__(dataset, image_ids, categories)
+        self._has_box_areas = has_box_areas
+
+    def __reduce__(self) -> Any:
+        has_box_areas = self._has_box_areas
+        return type(self), (self._dataset, self._image_ids, self._categories, has_box_areas)
+
+    def _ids(self) -> Array:
+        return np.arange(1, len(self) + 1)
+
+    def _areas(self) -> Array:
+        columns = self._dataset.detections
+        areas = box_areas(np.asarray(columns["xyxy"], np.float64))
+        return areas if self._has_box_areas else mask_areas(columns, areas)
+
+    def _crowds(self) -> Array:
+        return np.zeros(len(self), np.int64)
+
+    def _complete(self, entries: list[Entry], instances: Instances, own: list[int]) -> None:
+        pixels = instances.pixels(own)
+        for entry, area in zip(entries, pixels, strict=True):
+            _add_outline(entry)
+            entry["area"] = box_area(entry) if self._has_box_areas or area is None else area
+            entry["iscrowd"] = 0
 
 
 def first_result(path: str) -> Any:
@@ -52,13 +99,11 @@ def prepare_items(items: Sequence[Entry], shapes: Any) -> list[Entry]:
         Gives ``(H, W)`` of an image id.
     """
     prepared: list[Entry] = []
-    kind = _kind(items[0]) if items else ""
+    kind = kind_of(items[0]) if items else ""
     for number, item in enumerate(items, 1):
         entry = {**item, "id": number}
         if kind == "bbox":
-            x, y, w, h = entry["bbox"]
-            if "segmentation" not in entry:
-                entry["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+            _add_outline(entry)
             entry["area"], entry["iscrowd"] = box_area(entry), 0
         elif kind == "segmentation":
             mask = packed(entry["segmentation"], shapes(entry["image_id"]))
@@ -72,7 +117,7 @@ def prepare_items(items: Sequence[Entry], shapes: Any) -> list[Entry]:
     return prepared
 
 
-def _kind(first: Entry) -> str:
+def kind_of(first: Entry) -> str:
     """Tell by the first result, as pycocotools does, where the areas of all come from."""
     if "caption" in first:
         return "caption"
@@ -85,7 +130,6 @@ def prepare_dataset(
     dataset: SegmentationDataset,
     images: Sequence[Entry],
     categories: Sequence[Entry],
-    first: Any,
 ) -> Results:
     """Give the instances of a dataset as results.
 
@@ -95,8 +139,6 @@ def prepare_dataset(
         What was found.
     images, categories : sequence of dict
         Those that are evaluated.
-    first : dict or None
-        The first item of a list of results, where the dataset is one.
 
     Raises
     ------
@@ -106,8 +148,7 @@ def prepare_dataset(
     image_ids = _image_ids(dataset, images)
     check_unique(image_ids, dataset.path)
     own = Categories(dataset.classes, {"categories": _of_classes(dataset, categories)})
-    has_box_areas = _has_own_boxes(dataset) if first is None else _kind(first) == "bbox"
-    return Results(dataset, image_ids, own, has_box_areas)
+    return Results(dataset, image_ids, own, _has_box(dataset))
 
 
 def check_images(found: Array, known: Array) -> None:
@@ -145,12 +186,18 @@ def _of_classes(dataset: SegmentationDataset, categories: Sequence[Entry]) -> li
     return []
 
 
-def _has_own_boxes(dataset: SegmentationDataset) -> bool:
-    """Tell whether any box is another one than that of its mask."""
-    columns = dataset.detections
-    if "crop_shapes" not in columns:
-        return True
-    shapes, offsets = columns["crop_shapes"], columns["offsets"]
-    tight = np.hstack((offsets, offsets + shapes[:, ::-1]))
-    tight[columns["area"] == 0] = 0
-    return not np.array_equal(tight, columns["xyxy"])
+def _has_box(dataset: SegmentationDataset) -> bool:
+    """Tell whether the first result has a box of its own."""
+    for image in range(len(dataset)):
+        start, stop = dataset.detection_range(image)
+        if start < stop:
+            stated = dataset._source.fields(image)["data"].get("has_box")
+            return stated is None or bool(stated[0])
+    return True
+
+
+def _add_outline(entry: Entry) -> None:
+    """Make the box of a result without a mask its polygon."""
+    if "segmentation" not in entry:
+        x, y, w, h = entry["bbox"]
+        entry["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]

@@ -15,7 +15,7 @@ from compactmask.errors import FormatError
 
 from ..dataset import SegmentationDataset
 from .categories import Categories, Pair
-from .entry import Entry, Instances, box_area, image_entry, keys_of
+from .entry import Entry, Instances, image_entry, keys_of
 from .lookup import Rows
 
 Array = npt.NDArray[Any]
@@ -221,8 +221,8 @@ class Annotations(LazyList):
             stated = np.full(len(self), np.nan)
         if not np.isnan(stated).any():
             return stated
-        unmasked = _box_areas(np.asarray(columns["xyxy"], np.float64))
-        return np.where(np.isnan(stated), _mask_areas(columns, unmasked), stated)
+        unmasked = box_areas(np.asarray(columns["xyxy"], np.float64))
+        return np.where(np.isnan(stated), mask_areas(columns, unmasked), stated)
 
     def _crowds(self) -> Array:
         stated = self._dataset.detections.get("iscrowd")
@@ -267,55 +267,6 @@ class Annotations(LazyList):
         return last[1]
 
 
-class Results(Annotations):
-    """The instances of a dataset as ``pycocotools`` prepares results.
-
-    Their ids count from 1, none is a crowd, and their areas are those of all boxes or of all
-    masks. One without a mask has its box as polygon.
-
-    Parameters
-    ----------
-    dataset, image_ids, categories
-        As of :class:`Annotations`.
-    has_box_areas : bool
-        Whether the areas are those of the boxes.
-    """
-
-    def __init__(
-        self,
-        dataset: SegmentationDataset,
-        image_ids: Array,
-        categories: Categories,
-        has_box_areas: bool,
-    ) -> None:
-        super().__init__(dataset, image_ids, categories)
-        self._has_box_areas = has_box_areas
-
-    def __reduce__(self) -> Any:
-        has_box_areas = self._has_box_areas
-        return type(self), (self._dataset, self._image_ids, self._categories, has_box_areas)
-
-    def _ids(self) -> Array:
-        return np.arange(1, len(self) + 1)
-
-    def _areas(self) -> Array:
-        columns = self._dataset.detections
-        areas = _box_areas(np.asarray(columns["xyxy"], np.float64))
-        return areas if self._has_box_areas else _mask_areas(columns, areas)
-
-    def _crowds(self) -> Array:
-        return np.zeros(len(self), np.int64)
-
-    def _complete(self, entries: list[Entry], instances: Instances, own: list[int]) -> None:
-        pixels = instances.pixels(own)
-        for entry, area in zip(entries, pixels, strict=True):
-            x, y, w, h = entry["bbox"]
-            if "segmentation" not in entry:
-                entry["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
-            entry["area"] = box_area(entry) if self._has_box_areas or area is None else area
-            entry["iscrowd"] = 0
-
-
 def _category_ids(dataset: SegmentationDataset, categories: Categories) -> Array:
     """Decide the categories of all classes, and give that of each instance."""
     columns = dataset.detections
@@ -346,12 +297,13 @@ def _category_ids(dataset: SegmentationDataset, categories: Categories) -> Array
     return np.array([found[pair].id for pair in pairs], np.int64)[which]
 
 
-def _box_areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def box_areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Give the areas of boxes."""
     areas: npt.NDArray[np.float64] = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     return areas
 
 
-def _mask_areas(columns: Mapping[str, Array], unmasked: Array) -> Array:
+def mask_areas(columns: Mapping[str, Array], unmasked: Array) -> Array:
     """Give the pixels of each mask, and what is given for instances without one."""
     if "crop_shapes" not in columns:
         return unmasked
