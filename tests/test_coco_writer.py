@@ -404,6 +404,23 @@ def test_results_count_what_they_say_nothing_of(path):
     assert len(document(path)) == 2
 
 
+def test_a_result_has_a_box_unless_it_says_that_it_has_none(path):
+    detections = found(3, 1, has_box=np.array([True, False, False]))
+    detections.data["has_mask"] = np.array([True, True, False])
+    coco.write([detections], path, style="results")
+    assert ["bbox" in own for own in document(path)] == [True, False, True]
+    assert not any("has_box" in own for own in document(path))
+    assert all("bbox" in own for own in annotations(path, detections, overwrite=True))
+
+
+def test_a_result_whose_box_is_that_of_its_mask_has_it(path):
+    detections = one(confidence=np.array([0.5]))
+    detections.xyxy = sv.mask_to_xyxy(pixels(1)) + np.array([0, 0, 1, 1.0])
+    coco.write([detections], path, style="results")
+    x, y, w, h = document(path)[0]["bbox"]
+    assert [x, y, x + w, y + h] == detections.xyxy[0].tolist()
+
+
 def test_no_results_are_an_empty_list(path):
     coco.write([], path, style="results")
     assert document(path) == []

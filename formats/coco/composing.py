@@ -49,8 +49,8 @@ class Composed(NamedTuple):
     entry: str
     """Its entry of ``images``."""
     lines: list[bytes]
-    """Of each annotation its id, "" for none, a tab, and its other members; of a result its box
-    where that is its mask's, a tab, and its other members."""
+    """Of each annotation its id, "" for none, a tab, and its other members; of a result a tab, and
+    its members."""
     ids: list[int | None]
     """The annotations' ids."""
     categories: list[Category]
@@ -107,7 +107,7 @@ class Composer:
             lost |= _unheld_of_image(image, shape, instances)
         firsts = ["" if number is None else str(number) for number in ids]
         if self.style == "results":
-            firsts = _boxes_apart(entries, instances.boxes_of_masks(rows))
+            firsts = [""] * len(rows)
         instances.add_further(entries, rows)
         texts = instances.json_texts(rows)
         written = []
@@ -171,14 +171,11 @@ class Composer:
         for entry, number in zip(entries, ids, strict=True):
             if number is not None:
                 entry["id"] = number
-
-
-def _boxes_apart(entries: Sequence[Entry], of_masks: Sequence[list[float] | None]) -> list[str]:
-    """Take the boxes that are those of masks out of results, and write them."""
-    return [
-        json.dumps(entry.pop("bbox")) if entry["bbox"] == box else ""
-        for entry, box in zip(entries, of_masks, strict=True)
-    ]
+        has_box = instances.known("has_box")
+        if has_box is not None:
+            for entry, stated in zip(entries, has_box.tolist(), strict=True):
+                if not stated and "segmentation" in entry:
+                    del entry["bbox"]
 
 
 def _unheld_of_image(image: Image, shape: tuple[int, int], instances: Instances) -> set[str]:

@@ -88,18 +88,6 @@ class Instances:
         pixels, has_mask = self._masks.area.tolist(), self.has_mask
         return [pixels[row] if has_mask[row] else None for row in rows]
 
-    def boxes_of_masks(self, rows: Sequence[int]) -> list[list[float] | None]:
-        """Give the boxes ``x, y, width, height`` of tight crops; None without a mask."""
-        if self._masks is None:
-            return [None] * len(rows)
-        masks, has_mask = self._masks, self.has_mask
-        boxes = np.hstack([masks.offsets, masks.crop_shapes[:, ::-1]]).astype(np.float64)
-        boxes[masks.area == 0] = 0
-        return [
-            box if has_mask[row] else None
-            for row, box in zip(rows, boxes[rows].tolist(), strict=True)
-        ]
-
     def add_areas(self, entries: Sequence[Entry], rows: Sequence[int]) -> None:
         """Add the annotated areas; where there is none the pixels, without a mask the box's."""
         stated = self.known("area")

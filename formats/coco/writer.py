@@ -330,7 +330,7 @@ class Writer:
         """Give the document in parts."""
         if self._composer.style == "results":
             yield b"["
-            yield from _separated(self._results())
+            yield from _separated(b"{" + line[1:-1] for line in self._spool.lines())
             yield b"]\n"
             return
         yield b"{"
@@ -345,17 +345,6 @@ class Writer:
         yield b'],\n"categories":'
         yield lines.text(self._categories.objects(), f"{self._target}: categories").encode()
         yield b"}\n"
-
-    def _results(self) -> Iterator[bytes]:
-        """Give results; without boxes where every one is that of a mask.
-
-        For pycocotools the area of a result is that of its box, where the first has one.
-        """
-        need_boxes = any(line.startswith(b"\t") for line in self._spool.lines())
-        for line in self._spool.lines():
-            box, _, members = line.partition(b"\t")
-            own = b'"bbox":' + box + b"," if box and need_boxes else b""
-            yield b"{" + own + members[:-1]
 
     def _annotations(self) -> Iterator[bytes]:
         """Give annotations with their ids, or with new ones where they are not unique."""
