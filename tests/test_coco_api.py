@@ -84,6 +84,29 @@ def test_filters_are_those_of_pycocotools(pair, data):
 
 
 @pytest.mark.parametrize(
+    "ids", [[3, "x"], ["x"], ["3"], [3, None], [18, 3.0], [3.5, 90], [True, 3], [None], ["x", 13]]
+)
+def test_ids_of_mixed_kinds_are_compared_as_python_does(pair, ids):
+    own, reference = pair
+    assert own.getAnnIds(catIds=ids) == reference.getAnnIds(catIds=ids)
+    assert own.getCatIds(catIds=ids) == reference.getCatIds(catIds=ids)
+    assert set(own.getImgIds(catIds=ids)) == set(reference.getImgIds(catIds=ids))
+    ids = [12 if number == 3 else number for number in ids]
+    assert own.getAnnIds(imgIds=ids) == reference.getAnnIds(imgIds=ids)
+    assert set(own.getImgIds(imgIds=ids)) == set(reference.getImgIds(imgIds=ids))
+
+
+def test_an_area_range_of_one_number_is_refused_and_of_three_cut(pair):
+    own, reference = pair
+    for ask in (own.getAnnIds, reference.getAnnIds):
+        with pytest.raises(IndexError):
+            ask(areaRng=[0])
+    with pytest.raises(IndexError, match=r"areaRng \[5000\], expected two numbers"):
+        own.getAnnIds(areaRng=[5000])
+    assert own.getAnnIds(areaRng=[9, 30, 1]) == reference.getAnnIds(areaRng=[9, 30, 1])
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         {"catNms": ["cat", "größe"]},
@@ -323,6 +346,28 @@ def test_a_document_may_be_put_there_as_a_dict(pair):
         catIds=[18], areaRng=[3, 60]
     )
     assert own.loadAnns([309])[0] is own.dataset["annotations"][own.getAnnIds().index(309)]
+
+
+def test_ids_of_a_dict_may_be_of_any_kind():
+    images = [{"id": key, "height": 4, "width": 4} for key in ("a", 5, "5", 2.5)]
+    annotations = [
+        {"id": number, "image_id": image["id"], "category_id": category, "area": 1, "iscrowd": 0}
+        for number, (image, category) in enumerate(zip(images, (1, "x", 1, "1"), strict=True))
+    ]
+    categories = [{"id": key, "name": str(key)} for key in (1, "x", "1")]
+    own, reference = coco.COCO(), pycoco.COCO()
+    for one in (own, reference):
+        one.dataset = {"images": images, "annotations": annotations, "categories": categories}
+        quietly(one.createIndex)
+    assert own.getImgIds() == reference.getImgIds() == ["a", 5, "5", 2.5]
+    for ids in (["a", "5"], [5], ["5"], [2.5, "z"]):
+        assert own.getAnnIds(imgIds=ids) == reference.getAnnIds(imgIds=ids)
+        assert own.loadImgs([key for key in ids if key != "z"])
+    for ids in ([1, "x"], ["1"], ["x"]):
+        assert own.getAnnIds(catIds=ids) == reference.getAnnIds(catIds=ids)
+        assert set(own.getImgIds(catIds=ids)) == set(reference.getImgIds(catIds=ids))
+    with pytest.raises(KeyError, match=r"5\.5"):
+        own.loadImgs([5.5])
 
 
 def test_what_others_put_into_the_dataset_is_there(pair):

@@ -136,7 +136,11 @@ class COCO:
         else:
             rows = np.arange(len(table))
         if categories:
-            rows = rows[np.isin(table.column("category_id")[rows], categories)]
+            own = table.column("category_id")[rows]
+            wanted = [one for one in set(own.tolist()) if one in categories]
+            rows = rows[np.isin(own, np.array(wanted, own.dtype))]
+        if len(area_range) == 1:
+            raise IndexError(f"areaRng {area_range!r}, expected two numbers")
         if len(area_range):
             areas = table.column("area")[rows]
             rows = rows[(areas > area_range[0]) & (areas < area_range[1])]

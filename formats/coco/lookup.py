@@ -18,10 +18,15 @@ class Groups:
     Parameters
     ----------
     keys : ndarray, shape (n,)
-        The key of each row.
+        The key of each row. Those that are no integers are told apart as a dict does.
     """
 
     def __init__(self, keys: npt.NDArray[Any]) -> None:
+        self._codes: dict[Any, int] | None = None
+        if keys.dtype.kind not in "iu":
+            codes = self._codes = {}
+            coded = [codes.setdefault(key, len(codes)) for key in keys.tolist()]
+            keys = np.array(coded, np.int64)
         self._order: Rows = np.argsort(keys, kind="stable")
         self._sorted = keys[self._order]
 
@@ -43,7 +48,7 @@ class Groups:
             Where there is none of a key.
         """
         sought = np.asarray(keys)
-        if sought.ndim == 1 and sought.dtype.kind in "iu" and self._sorted.dtype.kind in "iu":
+        if sought.ndim == 1 and sought.dtype.kind in "iu" and self._codes is None:
             at = np.searchsorted(self._sorted, sought, side="right") - 1
             is_found = at >= 0
             is_found[is_found] = self._sorted[at[is_found]] == sought[is_found]
@@ -60,6 +65,8 @@ class Groups:
 
     def keys(self) -> list[Any]:
         """Give the keys in the order of their first rows, as plain Python values."""
+        if self._codes is not None:
+            return list(self._codes)
         is_first = np.ones(len(self._sorted), np.bool_)
         is_first[1:] = self._sorted[1:] != self._sorted[:-1]
         firsts = self._order[is_first]
@@ -73,8 +80,8 @@ class Groups:
 
     def _sought(self, key: Any) -> Any | None:
         """Give a key as the array has it; None for one that it cannot have."""
-        if self._sorted.dtype.kind not in "iu":
-            return key if isinstance(key, str) == (self._sorted.dtype.kind == "U") else None
+        if self._codes is not None:
+            return self._codes.get(key)
         if isinstance(key, (int, np.integer)):
             return int(key) if -(1 << 63) <= key < 1 << 63 else None
         if isinstance(key, (float, np.floating)) and key == key // 1:

@@ -46,7 +46,9 @@ class Plain:
 
     def column(self, name: str) -> Array:
         """Give the values of a key; KeyError where an entry lacks it."""
-        return np.array([item[name] for item in self._items])
+        values = [item[name] for item in self._items]
+        column = np.array(values)
+        return column if column.dtype.kind in "biuf" else np.array(values, object)
 
     def load(self, rows: Rows) -> list[Entry]:
         """Give the dicts themselves."""
