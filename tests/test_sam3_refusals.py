@@ -8,6 +8,7 @@ import pytest
 import sam3_responses as made
 from fresh import peak_growth
 
+import compactmask as cm
 from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError, ShapeMismatchError
 from compactmask.formats import sam3
 
@@ -209,6 +210,51 @@ def test_lists_may_be_nested_however_deep(depth, place):
             sam3.parse(response, made.WH)
 
 
+def test_the_search_for_predictions_ends():
+    few = {str(i): {str(j): {} for j in range(60)} for i in range(60)}
+    found = sam3.parse({"outputs": few | {"found": CONCEPT}}, made.WH)
+    assert found == sam3.parse(CONCEPT, made.WH)
+    many = {str(i): {str(j): {} for j in range(100)} for i in range(60)}
+    with pytest.raises(FormatError, match=r"^the response holds more than 4,096 objects and lists"):
+        sam3.parse({"outputs": many | {"found": CONCEPT}}, made.WH)
+
+
+def test_numbers_and_text_beside_predictions_are_not_searched():
+    outputs = {str(i): i for i in range(10_000)} | {"found": CONCEPT}
+    assert sam3.parse({"outputs": outputs}, made.WH) == sam3.parse(CONCEPT, made.WH)
+
+
+ODD_POLYGONS = [[[1, float("nan")]]], [[["a", 1]]], [[[1, 2], [3]]], [[[1, 1, 1]]], [None]
+ODD_COUNTS = [191], "o", "\xe9", [[192]], [1.5, 190.5], [1 << 40], None, [0, -1, 193]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        *(([[[1, 1], [9, 9]]], parts) for parts in ODD_POLYGONS),
+        *((made.RLES[0], made.RLES[0] | {"counts": counts}) for counts in ODD_COUNTS),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 5, 1_999])
+def test_a_bad_prediction_among_many_is_named_by_the_first_attempt_to_pack_them(
+    monkeypatch, good, bad, place
+):
+    attempts = []
+    for name in ("from_polygons", "from_coco_rle"):
+        pack = getattr(cm.CompactMask, name)
+
+        def counted(masks, *arguments, pack=pack, **more):
+            attempts.append(len(masks))
+            return pack(masks, *arguments, **more)
+
+        monkeypatch.setattr(cm.CompactMask, name, counted)
+    predictions = [{"masks": good}] * 2_000
+    predictions[place] = {"masks": bad}
+    with pytest.raises(CompactMaskError, match=rf"workflow: predictions\[{place}\]: (?!mask)"):
+        sam3.parse(made.visual(predictions), made.WH)
+    assert attempts in ([2_000], [])
+
+
 def test_memory_does_not_grow_with_the_image():
     """A stack of the frames would take 8 GB."""
     grown = peak_growth(
@@ -231,6 +277,11 @@ def test_a_long_list_in_a_message_is_cut():
     with pytest.raises(FormatError) as caught:
         sam3.parse(json.loads(json.dumps({"predictions": [list(range(100_000))]})))
     assert len(str(caught.value)) < 400
+
+
+def test_an_integer_that_python_does_not_print_is_refused_by_its_type():
+    with pytest.raises(FormatError, match=r"predictions\[0\].confidence is int, expected a finite"):
+        sam3.parse(made.visual([{"masks": [[[1, 1]]], "confidence": 10**5000}]), made.WH)
 
 
 def test_an_array_as_a_mask_is_refused():

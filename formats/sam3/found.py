@@ -136,10 +136,7 @@ def _pack(found: Sequence[Found], image_shape: Shape) -> CompactMask:
             _check_points(one)
         return CompactMask.from_polygons(masks, image_shape, rule="fill")
     except InvalidMaskError as error:
-        if len(found) > 1:
-            for one in found:
-                _pack([one], image_shape)
-        raise _at(found[0].where, error) from None
+        raise _placed(error, found) from None
 
 
 def _check_points(one: Found) -> None:
@@ -155,5 +152,9 @@ def _check_points(one: Found) -> None:
             )
 
 
-def _at(where: str, error: CompactMaskError) -> CompactMaskError:
-    return type(error)(f"{where}: {str(error).removeprefix('mask 0: ')}")
+def _placed(error: CompactMaskError, found: Sequence[Found]) -> CompactMaskError:
+    """Say where in the response a mask is that an error names by its number."""
+    number, _, message = str(error).removeprefix("mask ").partition(": ")
+    if not number.isdecimal():
+        return error
+    return type(error)(f"{found[int(number)].where}: {message}")

@@ -182,4 +182,7 @@ def short(value: Any) -> str:
     """Show a value in a message, cut where it is long or deep."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return _PRINTER.repr(value)
+    try:
+        return _PRINTER.repr(value)
+    except ValueError:  # an integer of more digits than Python converts
+        return type(value).__name__

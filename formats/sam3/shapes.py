@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from supervision import Detections
@@ -16,6 +16,9 @@ from .plain import fields, listed, short
 
 DEEPEST = 6
 """How far below what a server answers its predictions may lie."""
+MOST = 4096
+"""How many objects and lists are searched for them."""
+SCALARS = (str, bytes, int, float, type(None))
 
 
 class Kind(NamedTuple):
@@ -97,7 +100,7 @@ def recognised(response: Any) -> Match:
         response = fields(response, KEYS, "the response")
     if not response and not isinstance(response, Mapping):
         return Match("", MASKLETS, response)
-    matches = list(islice(_matches(response, "", 0), 9))
+    matches = list(islice(_matches(response, "", 0, count(1)), 9))
     if not matches:
         raise FormatError(_unknown(response))
     if len(matches) > 1:
@@ -108,23 +111,30 @@ def recognised(response: Any) -> Match:
     return matches[0]
 
 
-def _matches(value: Any, where: str, depth: int) -> Iterator[Match]:
+def _matches(value: Any, where: str, depth: int, seen: Iterator[int]) -> Iterator[Match]:
     """Give a value if it is a response, or the responses in it; of a list the first two will do."""
+    if next(seen) > MOST:
+        raise FormatError(
+            f"the response holds more than {MOST:,} objects and lists to search for predictions: "
+            "parse that output of it that has them"
+        )
     value = _opened(value)
     kind = _kind(value)
     if kind is not None:
         yield Match(where, kind, value)
     elif depth < DEEPEST and isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _matches(item, f"{where}[{short(key)}]", depth + 1)
+            if not isinstance(item, SCALARS):
+                yield from _matches(item, f"{where}[{short(key)}]", depth + 1, seen)
     elif depth < DEEPEST and isinstance(value, list | tuple):
         for i, item in enumerate(value[:2]):
-            yield from _matches(item, f"{where}[{i}]", depth + 1)
+            if not isinstance(item, SCALARS):
+                yield from _matches(item, f"{where}[{i}]", depth + 1, seen)
 
 
 def _opened(value: Any) -> Any:
     """Make an object of a client a mapping; None of what has no key of a response."""
-    if isinstance(value, Mapping | list | tuple | str | bytes | int | float | None):
+    if isinstance(value, (Mapping, list, tuple, *SCALARS)):
         return value
     try:
         return fields(value, KEYS, "")
