@@ -214,10 +214,10 @@ def test_the_ground_truth_of_masklets_has_ids_and_names_and_no_scores():
     assert found.confidence is None
 
 
-def test_no_masklets_give_no_detections():
-    assert sam3.parse("[]").is_empty()
+def test_masklets_without_a_pixel_give_no_detections():
     absent = made.masklets()[1:2]
     assert sam3.parse(absent).mask.shape == (0, *made.SHAPE)
+    assert sam3.parse({"videos": [], "annotations": []}).is_empty()
 
 
 def test_masklets_of_two_sizes_are_refused():

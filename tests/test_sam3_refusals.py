@@ -46,6 +46,8 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
         (17, "the response is 17, expected an object with 'prompt_results'"),
         (None, "the response is None, expected an object"),
         ([1, 2], "the response is a list of 1, expected predictions"),
+        ([], "the response is an empty list, which does not tell of what"),
+        (b" [ ]", "the response is an empty list"),
         ("images/a.jpg", "text that is not JSON: Expecting value at line 1, column 1: 'images/a"),
         ("", "text that is not JSON"),
         (b"\xff\xfe\xff", "bytes that are no text"),

@@ -68,6 +68,8 @@ def parse(response: Any, resolution_wh: tuple[int, int] | None = None) -> Detect
     ------
     FormatError
         Where the response has none of these shapes, or lacks something, which the message names.
+        An empty list has none: it does not tell what was looked for. ``{"prompt_results": []}``
+        does, and nothing was found.
     InvalidMaskError
         Where polygons or counts are not valid.
     ShapeMismatchError

@@ -99,7 +99,10 @@ def recognised(response: Any) -> Match:
     if not isinstance(response, list | tuple):
         response = fields(response, KEYS, "the response")
     if not response and not isinstance(response, Mapping):
-        return Match("", MASKLETS, response)
+        raise FormatError(
+            "the response is an empty list, which does not tell of what: "
+            "expected an object with predictions, which may be none"
+        )
     matches = list(islice(_matches(response, "", 0, count(1)), 9))
     if not matches:
         raise FormatError(_unknown(response))
