@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from compactmask._install import install as install
     from compactmask._install import uninstall as uninstall
     from compactmask.formats.convert import convert as convert
-    from compactmask.formats.opening import open as open
     from compactmask.formats.hdf5 import create as create
     from compactmask.formats.hdf5 import load as load
     from compactmask.formats.hdf5 import repack as repack
     from compactmask.formats.hdf5 import save as save
+    from compactmask.formats.opening import open as open
     from compactmask.mask import CompactMask as CompactMask
     from compactmask.occlusion import occlude as occlude
     from compactmask.ops import boundary_iou as boundary_iou

@@ -77,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of DST (default: coco for a name that ends in .json, else hdf5)",
     )
     existing = convert.add_mutually_exclusive_group()
-    existing.add_argument("--overwrite", action="store_true", help="replace DST where it exists")
+    existing.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace DST where it exists; of a folder every file of that format in it",
+    )
     existing.add_argument(
         "--resume", action="store_true", help="keep what is done when it is killed, and go on"
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from compactmask._kernels import runs
-from compactmask.formats.opening import open as open_dataset
 from compactmask.formats.dataset import SegmentationDataset
+from compactmask.formats.opening import open as open_dataset
 from compactmask.packed import Packed
 
 ARRAY = sys.getsizeof(np.empty(0, dtype=np.int32))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from compactmask.errors import CompactMaskError, FormatError
 
@@ -16,6 +20,7 @@ from .destination import FILES, Compression, Format, begin, check, format_of, si
 from .opening import open_telling
 from .report import Report
 from .sink import Sink
+from .source import Array
 
 PathLike = str | os.PathLike[str]
 OnError = Literal["raise", "skip", "collect"]
@@ -38,7 +43,7 @@ def convert(
     A file is written beside ``dst`` and takes its name when it is complete and on the disk. So a
     conversion that fails or is killed leaves whatever was at ``dst``, and two that write the same
     file do not mix: without ``overwrite`` the first to finish wins, with it the last. Of a folder
-    each file is written so.
+    each file is written so, and what is left of other images is removed at the end.
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def convert(
     kind = format_of(dst, format)
     faults = None if on_error == "raise" else _Faults(keep=on_error == "collect")
     if compression is not None and kind != "hdf5":
-        raise ValueError(f"compression {compression!r}, which only an HDF5 file can have")
+        raise FormatError(f"{dst}: compression {compression!r}, which only an HDF5 file can have")
     check(src, dst, kind, may_exist=overwrite or resume)
     with open_telling(src, faults) as ds:
         out = begin(dst, kind, overwrite=overwrite, resume=resume, compression=compression)
@@ -125,6 +130,10 @@ def convert(
         bytes_out=size_of(dst),
         seconds=time.perf_counter() - started,
     )
+
+
+OF_NAMES = (errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
+"""What the name of an image may be to blame for."""
 
 
 @dataclass
@@ -172,8 +181,11 @@ class _Copy:
         classes, before = ds.classes, list(out.classes)
         if before not in ([], classes):
             raise FormatError(f"{out.path}: its classes are {before}, those of {ds.path} {classes}")
-        out.classes = classes
-        out.metadata.update(ds.metadata)
+        try:
+            out.classes = classes
+            out.metadata.update(ds.metadata)
+        except TypeError as error:
+            raise FormatError(f"{ds.path}: {error}") from None
 
     def images(self, progress: Progress | None) -> None:
         """Append the images."""
@@ -181,17 +193,21 @@ class _Copy:
         columns = dict(ds.images)
         ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
         names = columns.pop("file_name", None)
+        there = self._present(ids, names)
         for i in range(len(ds)):
             start, stop = ds.detection_range(i)
             shape = int(heights[i]), int(widths[i])
             name = None if names is None else names[i] or None
             own = {key: column[i] for key, column in columns.items()}
             try:
-                self._append(i, int(ids[i]), name, shape if all(shape) else None, own)
-            except CompactMaskError as error:
-                # The sink names its temporary file, which says nothing to anyone.
-                named = type(error)(str(error).replace(self._out.path, ds.path))
-                if faults is None:
+                if there[i]:
+                    self._check_name(int(ids[i]), name)
+                    self.n_present += 1
+                else:
+                    self._append(i, int(ids[i]), name, shape if all(shape) else None, own)
+            except (CompactMaskError, TypeError, OSError) as error:
+                named = self._named(error, int(ids[i]))
+                if faults is None or not isinstance(named, CompactMaskError):
                     raise named from None
                 faults(named, stop - start)
             if progress is not None:
@@ -208,9 +224,6 @@ class _Copy:
         shape: tuple[int, int] | None,
         columns: dict[str, object],
     ) -> None:
-        if self._resumes and self._is_there(image_id, name):
-            self.n_present += 1
-            return
         detections = self._ds[i]
         self._out.append(
             detections, file_name=name, image_shape=shape, image_id=image_id, columns=columns
@@ -218,13 +231,37 @@ class _Copy:
         self.n_images += 1
         self.n_instances += len(detections)
 
-    def _is_there(self, image_id: int, name: str | None) -> bool:
-        out = self._out
-        if not self._by_id:
-            return out.has(file_name=name, id=image_id)
-        if out.has(id=image_id) and name is not None and not out.has(file_name=name, id=image_id):
+    def _present(self, ids: Array, names: Array | None) -> npt.NDArray[np.bool_]:
+        """Tell which images are there, of several that would have one place the first."""
+        there = np.zeros(len(ids), np.bool_)
+        if not self._resumes:
+            return there
+        seen: set[int | str] = set()
+        for i, image_id in enumerate(ids.tolist()):
+            name = None if names is None else names[i] or None
+            place = image_id if self._by_id or name is None else os.path.splitext(name)[0]
+            if place not in seen:
+                asked = {"id": image_id} if self._by_id else {"id": image_id, "file_name": name}
+                there[i] = self._out.has(**asked)
+            seen.add(place)
+        return there
+
+    def _check_name(self, image_id: int, name: str | None) -> None:
+        """Refuse what is there if it is of another source."""
+        if name is not None and not self._out.has(file_name=name, id=image_id):
             raise FormatError(
                 f"{self._ds.path}: image id {image_id}: file_name {name!r}, what is gone on with "
                 "has another one"
             )
-        return out.has(id=image_id)
+
+    def _named(self, error: Exception, image_id: int) -> Exception:
+        """Name the source in what a sink refuses; what is wrong with the disk is not its fault."""
+        source = self._ds.path
+        if isinstance(error, CompactMaskError):
+            found = str(error)
+            if found.startswith(f"{self._out.path}:"):
+                return type(error)(source + found.removeprefix(self._out.path))
+            return error
+        if isinstance(error, OSError) and error.errno not in OF_NAMES:
+            return error
+        return FormatError(f"{source}: image id {image_id}: {error}")

@@ -35,6 +35,8 @@ def format_of(dst: str, given: Format | None) -> Format:
             names = ", ".join(map(repr, (*FILES, *FOLDERS)))
             raise ValueError(f"format {given!r}, expected one of {names}")
         return given
+    if dst.lower().endswith(".json.gz"):
+        raise FormatError(f"{dst}: compressed COCO JSON is read only, expected a name like .json")
     if os.path.isdir(dst) or dst.endswith(("/", os.sep)):
         names = ", ".join(map(repr, FOLDERS))
         raise FormatError(f"{dst}: a folder, expected a format that says of what: {names}")
@@ -64,13 +66,15 @@ def check(src: str, dst: str, kind: Format, *, may_exist: bool) -> None:
     """
     if kind not in FOLDERS:
         partial.destination(src, dst, may_exist)
-    elif os.path.lexists(dst):
-        if not os.path.isdir(dst):
-            raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder", dst)
-        if _overlap(src, dst):
-            raise FormatError(f"{dst}: it is the source, lies in it or holds it")
-        if not may_exist and os.listdir(dst):
-            raise FileExistsError(errno.EEXIST, "a folder that is not empty", dst)
+        if _overlap(src, dst, False):
+            raise FormatError(f"{dst}: it lies in the source, expected another place")
+        return
+    if os.path.lexists(dst) and not os.path.isdir(dst):
+        raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder", dst)
+    if _overlap(src, dst, True):
+        raise FormatError(f"{dst}: it is the source, lies in it or holds it")
+    if os.path.isdir(dst) and not may_exist and os.listdir(dst):
+        raise FileExistsError(errno.EEXIST, "a folder that is not empty", dst)
 
 
 def begin(
@@ -130,10 +134,11 @@ def begin(
     return yolo.create(dst, mode)
 
 
-def _overlap(src: str, dst: str) -> bool:
-    """Tell whether one path is the other or lies in it."""
+def _overlap(src: str, dst: str, is_folder: bool) -> bool:
+    """Tell whether a destination lies in the source, or a folder of files holds it."""
     one, other = os.path.realpath(src), os.path.realpath(dst)
-    return os.path.commonpath([one, other]) in (one, other)
+    common = os.path.commonpath([one, other])
+    return common == one or (is_folder and common == other and os.path.isdir(other))
 
 
 def size_of(path: str) -> int:

@@ -43,8 +43,8 @@ class FolderSink(ABC):
     folder : path-like
         Where to; made where it is not there, its parent must be.
     mode : {"x", "w", "a"}
-        "x" refuses a folder that holds anything, "w" removes what the format itself would write,
-        "a" goes on.
+        "x" refuses a folder that holds anything; "w" replaces what the format itself would write,
+        and removes what is left of it at the end; "a" goes on.
     """
 
     SUFFIXES: tuple[str, ...]
@@ -74,8 +74,8 @@ class FolderSink(ABC):
             if not os.path.isdir(place):
                 os.mkdir(place)
                 disk.sync_folder(place)
-        if mode == "w":
-            self._empty()
+        self._own: set[str] | None = set() if mode == "w" else None
+        """The files that were written, where those that were there before are to go."""
         if mode == "a":
             names = walk(self._inner, self.SUFFIXES)
             self._next, self._latest = len(names), names[-1] if names else ""
@@ -89,7 +89,10 @@ class FolderSink(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self.abandon()
 
     @property
     def loss(self) -> Loss:
@@ -171,7 +174,11 @@ class FolderSink(ABC):
         self._latest = name
 
     def close(self) -> None:
-        """End writing. Closing twice is allowed."""
+        """End writing; with mode "w" remove what was there before. Closing twice is allowed."""
+        if not self._closed and self._own is not None:
+            for path in self._all():
+                if path not in self._own:
+                    disk.remove(path)
         self._closed = True
 
     def abandon(self) -> None:
@@ -208,7 +215,7 @@ class FolderSink(ABC):
         """Give the path of a file that an image of this name has."""
         for suffix in self.SUFFIXES:
             path = os.path.join(self._inner, *f"{stem}{suffix}".split("/"))
-            if os.path.lexists(path):
+            if path in self._own if self._own is not None else os.path.lexists(path):
                 return path
         return None
 
@@ -232,17 +239,21 @@ class FolderSink(ABC):
                 disk.write_all(fd, [data])
             finally:
                 os.close(fd)
-            partial.put_in_place(temporary, path, overwrite)
+            partial.put_in_place(temporary, path, overwrite or self._own is not None)
         except BaseException:
             with contextlib.suppress(OSError):
                 disk.remove(temporary)
             raise
+        if self._own is not None:
+            self._own.add(path)
 
-    def _empty(self) -> None:
-        """Remove what the format itself would write, and what it has not finished."""
-        for name in walk(self._inner, (*self.SUFFIXES, ".partial")):
-            if UNFINISHED.sub("", name).lower().endswith(self.SUFFIXES):
-                disk.remove(os.path.join(self._inner, name))
+    def _all(self) -> list[str]:
+        """Give the paths of what the format itself would write, and of what it did not finish."""
+        return [
+            os.path.join(self._inner, *name.split("/"))
+            for name in walk(self._inner, (*self.SUFFIXES, ".partial"))
+            if UNFINISHED.sub("", name).lower().endswith(self.SUFFIXES)
+        ]
 
 
 def _compact(detections: Detections) -> CompactMask | None:

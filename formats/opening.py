@@ -14,7 +14,7 @@ from .source import OnFault
 
 PathLike = str | os.PathLike[str]
 
-HDF5_SIGNATURE = re.compile(rb"\x89...\r\n\x1a\n", re.DOTALL)
+HDF5_SIGNATURE = re.compile(rb"\x89(?!PNG)...\r\n\x1a\n", re.DOTALL)
 """The three bytes between are others while a checkpoint is applied to the file."""
 GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

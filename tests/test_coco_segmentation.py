@@ -8,7 +8,7 @@ from pycocotools import mask as mask_utils
 
 from compactmask._kernels import dense
 from compactmask.errors import InvalidMaskError
-from compactmask.formats.coco.segmentation import is_absent, pack, size_of
+from compactmask.formats.coco.segmentation import pack, size_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SHAPE = (4, 5)
@@ -52,12 +52,12 @@ def test_masks_are_cropped_tightly_and_keep_their_order():
     assert packed.area.tolist() == [4, 1, 4]
 
 
-def test_the_message_names_the_mask_where_there_are_several():
-    with pytest.raises(InvalidMaskError, match=r"^mask 2: polygon part 1 has 2 points, expected"):
-        pack([DOT, [SQUARE], [SQUARE, [1.0] * 4], DOT | {"size": None}], SHAPE)
-    with pytest.raises(InvalidMaskError, match=r"^mask 1: part 0: x of point 2 is 1e\+300, exp"):
+def test_one_bad_segmentation_of_several_is_refused():
+    with pytest.raises(InvalidMaskError, match=r"polygon part 1 has 2 points, expected"):
+        pack([DOT, [SQUARE], [SQUARE, [1.0] * 4]], SHAPE)
+    with pytest.raises(InvalidMaskError, match=r"part 0: x of point 2 is 1e\+300, exp"):
         pack([DOT, [[1, 1, 2, 2, 1e300, 1]]], SHAPE)
-    with pytest.raises(InvalidMaskError, match=r"^mask 2: runs cover 19 pixels"):
+    with pytest.raises(InvalidMaskError, match=r"runs cover 19 pixels"):
         pack([[SQUARE], DOT, DOT | {"counts": [5, 1, 13]}], SHAPE)
 
 
@@ -73,7 +73,6 @@ def test_an_image_of_2_to_the_32_pixels_has_masks_whose_crop_is_smaller():
 
 @pytest.mark.parametrize("absent", [None, []])
 def test_an_absent_segmentation_is_an_empty_mask(absent):
-    assert is_absent(absent)
     assert pack([DOT, absent], SHAPE).area.tolist() == [1, 0]
 
 

@@ -42,7 +42,8 @@ def scan(text, cuts=(), rows=2, keys=KEYS):
             )
         start += stop
         if outcome == NEW_KEY:
-            objects.add(bytes(piece[objects.position : objects.expected]))
+            for key in dict.fromkeys(objects.fresh):
+                objects.add(key)
         elif outcome == CUT and ends:
             known = max(ends.pop(0), start)
         elif outcome != FULL:

@@ -12,7 +12,7 @@ BAD: int
 EXPECTED: tuple[str, ...]
 
 class Objects:
-    position: int
+    fresh: list[bytes]
     expected: int
     def __init__(self, keys: Sequence[bytes]) -> None: ...
     def add(self, key: bytes, column: int = -1) -> None: ...

@@ -27,6 +27,9 @@ cdef enum:
     OBJECT_GOES_ON
     ARRAY_GOES_ON
 
+cdef enum:
+    MOST_FRESH = 4096       # keys that are told together
+
 
 cdef struct Name:
     const uint8_t* text     # as it stands in the document, kept alive by `names`
@@ -51,12 +54,14 @@ cdef class Objects:
         Py_ssize_t n
         int64_t row
         list names
-        readonly Py_ssize_t position
+        Py_ssize_t n_fresh
+        readonly list fresh
         readonly Py_ssize_t expected
         Py_ssize_t n_columns    # one for the item, and one for each key that is looked for
 
     def __cinit__(self, keys):
         self.names = []
+        self.fresh = []
         self.n_columns = 1 + len(keys)
         for column, key in enumerate(keys):
             self.add(key, column + 1)
@@ -121,8 +126,8 @@ cdef class Objects:
             Where the next item begins; END: the position after the array; BAD: of the wrong byte.
         outcome : int
             FULL: all rows are filled. END: the array ended. CUT: the piece ends before the item
-            does. NEW_KEY: the item has a key at `position` that ends before `expected`, to be
-            added. BAD: the text is no JSON, `expected` is what was expected there.
+            does. NEW_KEY: the item, as far as it is there, has the keys `fresh`, to be added. BAD:
+            the text is no JSON, `expected` is what was expected there.
         """
         cdef:
             const uint8_t* base = &text[0] if text.shape[0] else NULL
@@ -136,6 +141,8 @@ cdef class Objects:
             raise ValueError("spans and kinds differ")
         if spans.shape[1] != self.n_columns or spans.shape[2] != 2:
             raise ValueError(f"spans have {spans.shape[1]} columns, expected {self.n_columns} of 2")
+        self.fresh.clear()
+        self.n_fresh = 0
         with nogil:
             while rows < spans.shape[0]:
                 outcome = self.item(base, &p, end, spans[rows], kinds[rows])
@@ -172,6 +179,9 @@ cdef class Objects:
             outcome = self.members(base, &p, end, spans, kinds)
             if outcome == 4:
                 at[0] = p
+                return outcome
+            if self.n_fresh:
+                return 3
             if outcome:
                 return outcome
             kinds[0] = OBJECT
@@ -240,11 +250,11 @@ cdef class Objects:
                 return 2
             i = self.find(key, after_key - 1 - key, hint)
             if i < 0:
-                self.position, self.expected = key - base, after_key - 1 - base
-                return 3
-            hint = i + 1
-            self.note(i, step.kind)
-            if self.known[i].column >= 0:
+                self.meet(key, after_key - 1 - key)
+            else:
+                hint = i + 1
+                self.note(i, step.kind)
+            if i >= 0 and self.known[i].column >= 0:
                 kinds[self.known[i].column] = step.kind
                 spans[self.known[i].column, 0] = p - base
                 spans[self.known[i].column, 1] = step.stop - base
@@ -259,6 +269,12 @@ cdef class Objects:
             p = after_spaces(p + 1, end)
             if p == end:
                 return 2
+
+    cdef void meet(self, const uint8_t* key, Py_ssize_t length) noexcept with gil:
+        """Remember a key that is not known; the item is read again when it is."""
+        self.n_fresh += 1
+        if self.n_fresh <= MOST_FRESH:
+            self.fresh.append(<bytes>key[:length])
 
     cdef int bad(
         self, const uint8_t** at, const uint8_t* p, Py_ssize_t expected

@@ -139,7 +139,8 @@ class Annotations:
         empty: Array = kinds <= NOTHING
         short = ~empty & (spans[:, 1] - spans[:, 0] < 16)
         for row in np.flatnonzero(short).tolist():
-            empty[row] = block.raw(row, self.SEGMENTATION)[1:-1].strip() == b""
+            raw = block.raw(row, self.SEGMENTATION)
+            empty[row] = raw[:1] == b"[" and raw[1:-1].strip() == b""
         return empty
 
     def _content(

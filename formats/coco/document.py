@@ -25,7 +25,7 @@ from .gather import Keys
 from .images import Images
 from .masklets import Masklets
 from .masks import JsonMasks, MaskReader
-from .panoptic import Segments
+from .panoptic import Segments, folder_of
 from .parse import kind_of
 from .segmentation import pack, size_of
 from .stream import Stream
@@ -187,8 +187,7 @@ class _Object:
             ]
             return gathered.finish(frames, categories, self._file), None
         if self._images is not None and isinstance(gathered, Segments):
-            folder = self._path.removesuffix(".gz").removesuffix(".json")
-            return gathered.finish(self._images, categories, folder)
+            return gathered.finish(self._images, categories, folder_of(self._path))
         if self._images is None and isinstance(self._rest.get("image"), dict):
             return self._single_image(), None
         if self._images is None:
@@ -254,8 +253,9 @@ def _without_bad_masks(document: Document, faults: Faults) -> Document:
         start, stop = instances.indptr[i : i + 2].tolist()
         if not masks.is_masked(i) or _packs(masks, i, start, stop) is None:
             continue
+        has_mask = masks.has_mask(instances.rows(start, stop)).tolist()
         for k in range(start, stop):
-            error = _packs(masks, i, k, k + 1)
+            error = _packs(masks, i, k, k + 1) if has_mask[k - start] else None
             if error is not None:
                 keep[instances.row(k)] = False
                 faults.tell_named(error)

@@ -47,15 +47,18 @@ class JsonFile:
         Where it is no regular file, or damaged gzip.
     """
 
-    __slots__ = ("_fd", "bytes_read", "path", "size")
+    __slots__ = ("_fd", "_may_change", "bytes_read", "path", "size", "stamp")
 
     def __init__(self, path: str) -> None:
         self._fd = -1
         self.path = path
         self.bytes_read = 0
         fd = open_to_read(path)
+        self.stamp = _stamp(fd)
+        self._may_change = True
         if pread(fd, len(GZIP_MAGIC), 0) == GZIP_MAGIC:
             fd = _decompressed(fd, path)
+            self._may_change = False
         self._fd = fd
         self.size = os.fstat(fd).st_size
 
@@ -78,8 +81,10 @@ class JsonFile:
         Raises
         ------
         CorruptFileError
-            Where the file has become shorter.
+            Where the file was changed.
         """
+        if self._may_change and _stamp(self._fd) != self.stamp:
+            raise CorruptFileError(f"{self.path}: the file was changed after it was opened")
         data = pread(self._fd, stop - start, start)
         self.bytes_read += len(data)
         while len(data) < stop - start:
@@ -91,6 +96,12 @@ class JsonFile:
                 )
             data += more
         return data
+
+
+def _stamp(fd: int) -> tuple[int, int]:
+    """Give what tells a file from one that was changed: its size and the time of its change."""
+    status = os.fstat(fd)
+    return status.st_size, status.st_mtime_ns
 
 
 def _decompressed(fd: int, path: str) -> int:

@@ -58,6 +58,7 @@ class Keys:
 
     def __init__(self) -> None:
         self.texts: dict[str, int] = {}
+        self._in_order: list[str] = []
         self._has_integers = False
 
     def field(self, key: str) -> Field:
@@ -70,7 +71,7 @@ class Keys:
 
     def name(self, number: int) -> str:
         """Show the id of a number in a message."""
-        return repr(list(self.texts)[number]) if self.texts else str(number)
+        return repr(self._in_order[number]) if self.texts else str(number)
 
     def _fill(self, text: bytes, spans: Array, kinds: Array, out: Array, odd: Array) -> None:
         json_numbers.integers(text, spans, kinds, out, odd)
@@ -87,7 +88,10 @@ class Keys:
                 f"{key} is {short(value)}, expected all ids to be integers, or all text"
             )
         if is_text:
-            return self.texts.setdefault(text(key, value), len(self.texts))
+            if text(key, value) not in self.texts:
+                self.texts[value] = len(self.texts)
+                self._in_order.append(value)
+            return self.texts[value]
         found = integer(key, value)
         self._has_integers = True
         return found

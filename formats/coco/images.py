@@ -144,7 +144,7 @@ def single(path: str, objects: list[dict[str, Any]]) -> Images:
     for item in objects:
         try:
             ids.append(integer("image_id", item.get("image_id")))
-            names.append(text("file_name", item.get("file_name") or ""))
+            names.append(_name(item.get("file_name")))
             sizes.append(sides(item))
         except FormatError as error:
             raise FormatError(f"{path}: image: {error}") from None
@@ -171,7 +171,7 @@ def _names(stream: Stream, gather: Gather, further: dict[str, Further]) -> Texts
             else:
                 try:
                     value = block.value(row, len(keys))
-                    found.append(text("file_name", value or "").encode())
+                    found.append(_name(value).encode())
                 except FormatError as error:
                     refuse(row, error)
         names.add(found)
@@ -185,6 +185,10 @@ def _id_texts(numbers: Array, keys: Keys) -> dict[str, Array]:
     texts = list(keys.texts)
     shown = [json.dumps(texts[i], ensure_ascii=False) for i in numbers.tolist()]
     return {f"id{JSON}": text_column(shown)}
+
+
+def _name(value: Any) -> str:
+    return "" if value is None else text("file_name", value)
 
 
 def _sides(text: bytes, spans: Array, kinds: Array, out: Array, odd: Array) -> None:

@@ -17,7 +17,7 @@ from .images import Images
 from .index_file import expect
 from .instances import Instances
 from .masks import JsonMasks, MaskReader
-from .panoptic import SEGMENT_ID, PngMasks
+from .panoptic import SEGMENT_ID, PngMasks, folder_of
 from .values import LONGEST_SIDE
 
 DTYPES: dict[str, type[Any]] = {
@@ -194,7 +194,7 @@ class _Parts:
         names = self._texts("masks/names", n)
         for i in range(n):
             expect(os.path.basename(names[i]) == names[i] and names[i] not in ("", ".", ".."))
-        return PngMasks(os.path.splitext(self._file.path)[0], names, instances, images)
+        return PngMasks(folder_of(self._file.path), names, instances, images)
 
     def _integers(self, name: str, n: int) -> Array:
         array = self._arrays[name]

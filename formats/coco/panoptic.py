@@ -24,6 +24,11 @@ SEGMENT_ID = "segment_id"
 """Column of the ids of segments, which are unique in an image only."""
 
 
+def folder_of(path: str) -> str:
+    """Give the folder of the PNG files of a document."""
+    return os.path.splitext(path.removesuffix(".gz"))[0]
+
+
 class Segments:
     """Gathers annotations of panoptic documents, each of which is an image with its segments.
 

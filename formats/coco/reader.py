@@ -83,13 +83,23 @@ class CocoSource:
         self._on_fault = on_fault
         self._keep_index = keep_index
         self._document: Document | None = None
-        self.refresh()
+        self._read()
 
     def __reduce__(self) -> tuple[type[CocoSource], tuple[str]]:
         return CocoSource, (self.path,)
 
     def refresh(self) -> None:
-        """Look at the document again: at its index where it has one, else go over it."""
+        """Look at the document again: at its index where it has one, else go over it.
+
+        Raises
+        ------
+        ValueError
+            Where the dataset is closed.
+        """
+        _ = self._open
+        self._read()
+
+    def _read(self) -> None:
         if self._on_fault is not None:
             self._document = document.read(self.path, self._on_fault)
         else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from compactmask.errors import FormatError
+import numpy as np
+
+from compactmask.errors import CorruptFileError, FormatError
 
 from .annotations import Annotations
 from .compact import Texts
@@ -35,6 +37,7 @@ class Folder:
         self._names = names
         self._bytes_read = 0
         self._last: tuple[int, JsonFile] | None = None
+        self._stamps = np.zeros((len(names), 2), np.int64)
 
     @property
     def bytes_read(self) -> int:
@@ -42,8 +45,19 @@ class Folder:
         return self._bytes_read
 
     def file(self, image: int) -> JsonFile:
-        """Open the document of an image."""
-        return JsonFile(os.path.join(self.path, self._names[image]))
+        """Open the document of an image.
+
+        Raises
+        ------
+        CorruptFileError
+            Where it was changed since it was opened first.
+        """
+        file = JsonFile(os.path.join(self.path, self._names[image]))
+        if not self._stamps[image].any():
+            self._stamps[image] = file.stamp
+        elif tuple(self._stamps[image].tolist()) != file.stamp:
+            raise CorruptFileError(f"{file.path}: the file was changed after it was opened")
+        return file
 
     def read(self, image: int, start: int, stop: int) -> bytes:
         """Give the bytes from ``start`` to ``stop`` of the document of an image."""

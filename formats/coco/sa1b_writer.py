@@ -7,14 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-import numpy as np
-
 from compactmask.errors import CompactMaskError, FormatError
 
-from .. import disk
 from ..folder_sink import UNFINISHED, FolderSink, Mode
 from ..sink import Loss
 from . import lines
+from .checked import checked_fields
 from .entry import Entry, Instances, image_entry
 from .file import JsonFile
 from .sa1b import ENDINGS
@@ -162,8 +160,8 @@ class Sa1bSink(FolderSink):
         self, detections: Detections, mask: CompactMask | None, shape: tuple[int, int] | None
     ) -> tuple[bytes, str, Loss]:
         number, file_name = self._image
-        instances = Instances(vars(detections), None if mask is None else mask._packed)
-        _check_boxes(instances)
+        fields = checked_fields(vars(detections))
+        instances = Instances(fields, None if mask is None else mask._packed)
         entry = image_entry(number, file_name, shape or (0, 0))
         image = {"image_id": entry.pop("id")} | entry
         rows = range(len(instances))
@@ -186,10 +184,12 @@ class Sa1bSink(FolderSink):
             return f"sa_{operator.index(image_id)}"
         return super()._stem(file_name, image_id).replace("/", "_")
 
-    def _empty(self) -> None:
-        for entry in os.scandir(self.path):
-            if UNFINISHED.sub("", entry.name).endswith(self.SUFFIXES) and not entry.is_dir():
-                disk.remove(entry.path)
+    def _all(self) -> list[str]:
+        return [
+            entry.path
+            for entry in os.scandir(self.path)
+            if UNFINISHED.sub("", entry.name).endswith(self.SUFFIXES) and not entry.is_dir()
+        ]
 
 
 def _annotations(instances: Instances, rows: range) -> list[Entry]:
@@ -207,13 +207,6 @@ def _annotations(instances: Instances, rows: range) -> list[Entry]:
                     entry[key] = value
     instances.add_further(entries, rows)
     return entries
-
-
-def _check_boxes(instances: Instances) -> None:
-    finite = np.isfinite(instances.xyxy).all(axis=1)
-    if not finite.all():
-        at = int(np.argmin(finite))
-        raise FormatError(f"box {at} is {instances.xyxy[at].tolist()}, expected finite numbers")
 
 
 def _has(instances: Instances, name: str) -> bool:

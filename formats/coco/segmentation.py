@@ -18,11 +18,6 @@ from .values import LONGEST_SIDE, UNKNOWN_SHAPE, real, short
 Counts = str | bytes | list[int]
 
 
-def is_absent(segmentation: Any) -> bool:
-    """Tell whether an annotation has no segmentation: missing, null or an empty list."""
-    return segmentation is None or segmentation == []
-
-
 def size_of(segmentation: Any) -> tuple[int, int] | None:
     """Return the ``(H, W)`` that an RLE names; None where it names no valid one."""
     size = segmentation.get("size") if isinstance(segmentation, dict) else None
@@ -46,24 +41,14 @@ def pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
     Raises
     ------
     InvalidMaskError
-        Where a segmentation is not valid. With more than one the message names the mask.
+        Where a segmentation is not valid; of several it is not told which.
     """
     if image_shape == UNKNOWN_SHAPE:
         raise InvalidMaskError("the image has no height and width, and the segmentation needs them")
     try:
         return _pack(segmentations, image_shape)
     except InvalidMaskError as error:
-        if len(segmentations) > 1:
-            _name_the_first_bad_one(segmentations, image_shape)
         raise InvalidMaskError(str(error).removeprefix("mask 0: ")) from None
-
-
-def _name_the_first_bad_one(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> None:
-    for i, segmentation in enumerate(segmentations):
-        try:
-            pack([segmentation], image_shape)
-        except InvalidMaskError as error:
-            raise InvalidMaskError(f"mask {i}: {error}") from None
 
 
 def _pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:

@@ -198,7 +198,7 @@ class Stream:
                 self._fail(stop, json_objects.EXPECTED[objects.expected])
             self._at = stop
             if outcome == json_objects.NEW_KEY:
-                self._add_key(objects, keys)
+                self._add_keys(objects, keys)
             elif outcome == json_objects.CUT and not self._more():
                 self._fail(len(self._text), "more of the list")
             elif outcome == json_objects.END:
@@ -230,16 +230,16 @@ class Stream:
             before = further.get(key, Further(0, 0))
             further[key] = Further(before.n + count, before.kinds | kinds)
 
-    def _add_key(self, objects: Objects, keys: Sequence[str]) -> None:
-        """Know a key that is new, or one of those that are looked for, written with escapes."""
-        raw = self._text[objects.position : objects.expected]
-        if len(objects.further) == MOST_KEYS:
-            raise FormatError(
-                f"{self.path}: more than {MOST_KEYS:,} different keys, "
-                f"at byte {self._base + objects.position}"
-            )
-        key = self._key(raw)
-        objects.add(raw, keys.index(key) + 1 if key in keys else -1)
+    def _add_keys(self, objects: Objects, keys: Sequence[str]) -> None:
+        """Know keys that are new, or some of those that are looked for, written with escapes."""
+        for raw in dict.fromkeys(objects.fresh):
+            if len(objects.further) == MOST_KEYS:
+                raise FormatError(
+                    f"{self.path}: more than {MOST_KEYS:,} different keys, in the object at "
+                    f"byte {self._base + self._at}"
+                )
+            key = self._key(raw)
+            objects.add(raw, keys.index(key) + 1 if key in keys else -1)
 
     def _key(self, raw: bytes) -> str:
         try:

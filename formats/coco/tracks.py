@@ -132,7 +132,8 @@ class Tracks:
         check.missing("video_id", videos)
         check.missing("category_id", category)
         categories = check.listed(category, categories)
-        found = self._named(videos, lengths) if frames is None else frames
+        keep = check.keep
+        found = self._named(videos[keep], lengths[keep]) if frames is None else frames
         at = positions(found.numbers(), videos)
         check.refuse(
             at < 0,

@@ -9,7 +9,6 @@ import numpy as np
 
 from compactmask.errors import FormatError
 
-from .. import disk
 from ..folder_sink import UNFINISHED, FolderSink, Mode, is_far, lost_columns
 from ..sink import Loss
 from . import description, lines
@@ -85,7 +84,9 @@ class YoloSink(FolderSink):
         self._description = os.path.join(self.path, description.NAME)
         self._said: tuple[list[str], dict[str, Any], set[str]] | None = None
         self._names: list[str] = []
-        self._folders = {entry.name for entry in os.scandir(self._inner) if entry.is_dir()}
+        self._folders: set[str] = set()
+        if mode == "a":
+            self._folders |= {entry.name for entry in os.scandir(self._inner) if entry.is_dir()}
         if mode == "a" and os.path.exists(self._description):
             found = description.read(self._description)
             self.classes, self.metadata = list(found.names), found.metadata
@@ -154,11 +155,13 @@ class YoloSink(FolderSink):
     def _loses_metadata(self) -> bool:
         return description.unheld(self.metadata)
 
-    def _empty(self) -> None:
-        super()._empty()
-        for name in os.listdir(self.path):
-            if UNFINISHED.sub("", name) == description.NAME:
-                disk.remove(os.path.join(self.path, name))
+    def _all(self) -> list[str]:
+        unfinished = [
+            os.path.join(self.path, name)
+            for name in os.listdir(self.path)
+            if UNFINISHED.search(name) and UNFINISHED.sub("", name) == description.NAME
+        ]
+        return super()._all() + unfinished
 
 
 def _loss(
