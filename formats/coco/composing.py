@@ -14,6 +14,7 @@ from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
 from ..sink import Loss
 from . import lines
 from .categories import Categories, Category, Pair
+from .checked import checked_fields
 from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ class Composer:
         where : str
             Begins every error message.
         """
-        mask = _checked_mask(detections, where)
-        instances = Instances(vars(detections), None if mask is None else mask._packed)
-        _check_lengths(instances, where)
+        mask, instances = _checked(detections, where)
         shape = _image_shape(image.image_shape, mask, where)
         lost = set(instances.further()[1])
         if detections.metadata:
@@ -210,7 +209,7 @@ def _find_categories(instances: Instances, categories: Categories, where: str) -
     return [found[pair] for pair in pairs]
 
 
-def _checked_mask(detections: Any, where: str) -> CompactMask | None:
+def _checked(detections: Any, where: str) -> tuple[CompactMask | None, Instances]:
     import supervision
 
     from compactmask.mask import CompactMask
@@ -225,11 +224,12 @@ def _checked_mask(detections: Any, where: str) -> CompactMask | None:
             found = CompactMask.from_supervision(mask)
         else:
             found = CompactMask.from_dense(mask)
+        fields = checked_fields(vars(detections))
     except (CompactMaskError, TypeError) as error:
         raise type(error)(f"{where}: {error}") from None
     if found is not None and len(found) != len(detections.xyxy):
         raise ShapeMismatchError(f"{where}: {len(found)} masks for {len(detections.xyxy)} boxes")
-    return found
+    return found, Instances(fields, None if found is None else found._packed)
 
 
 def _image_shape(
@@ -247,22 +247,6 @@ def _image_shape(
     if mask is not None and shape != (height, width):
         raise ShapeMismatchError(f"{where}: image_shape {(height, width)}, its masks have {shape}")
     return height, width
-
-
-def _check_lengths(instances: Instances, where: str) -> None:
-    """Refuse columns that do not have a value for each instance, and boxes that are not finite."""
-    n = len(instances)
-    if instances.xyxy.shape != (n, 4):
-        raise ShapeMismatchError(f"{where}: xyxy: shape {instances.xyxy.shape}, expected ({n}, 4)")
-    for name, values in {"class_id": instances.class_id, **instances.data}.items():
-        if values is not None and len(values) != n:
-            raise ShapeMismatchError(f"{where}: {name}: {len(values)} values for {n} boxes")
-    finite = np.isfinite(instances.xyxy).all(axis=1)
-    if not finite.all():
-        at = int(np.argmin(finite))
-        raise FormatError(
-            f"{where}: xyxy: box {at} is {instances.xyxy[at].tolist()}, expected finite numbers"
-        )
 
 
 def _plain(value: Any) -> Any:

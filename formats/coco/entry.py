@@ -12,6 +12,7 @@ import numpy.typing as npt
 from compactmask._kernels import block, coco_string
 
 from .boxes import xywh
+from .checked import DATA
 
 if TYPE_CHECKING:
     from compactmask.packed import Masks
@@ -20,7 +21,7 @@ Entry = dict[str, Any]
 
 JSON_SUFFIX = ":json"
 """Ends the name of a column whose text is the value of the key before it."""
-KNOWN = frozenset({"category_id", "annotation_id", "iscrowd", "area", "has_mask", "has_box"})
+KNOWN = frozenset(DATA)
 """Data columns that stand for something of COCO's own."""
 TAKEN = frozenset({"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd"})
 """Keys of an annotation that no further column may have."""

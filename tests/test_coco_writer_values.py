@@ -1,0 +1,119 @@
+"""Values that COCO gives a meaning to: written exactly, or refused by name."""
+
+import numpy as np
+import pytest
+from coco_writing import document, found, one
+from hdf5_samples import boxes
+
+from compactmask.errors import FormatError
+from compactmask.formats import coco
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+INTEGERS = ["annotation_id", "category_id", "iscrowd", "class_id", "tracker_id"]
+STYLES = ["dataset", "results"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "out.json"
+
+
+def two(name, values):
+    """Two instances with a column that was set after supervision looked at them."""
+    detections = found(2)
+    if name in ("class_id", "tracker_id", "confidence"):
+        setattr(detections, name, np.asarray(values))
+    else:
+        detections.data[name] = values
+    return detections
+
+
+NO_INTEGERS = {
+    "text": (np.array(["1", "b"]), "instance 0: NAME is '1', expected an integer of 64 bits"),
+    "NaN": (np.array([1, np.nan]), "instance 1: NAME is nan, expected an integer"),
+    "a fraction": (np.array([1, 2.5]), "instance 1: NAME is 2.5, expected an integer"),
+    "too large": (np.array([1, 2**63], np.uint64), "instance 1: NAME is 9223372036854775808"),
+    "huge": (np.array([2**70, 1], object), "instance 0: NAME is 1180591620717411303424"),
+    "nothing": (np.array([3, None], object), "instance [01]: NAME is (3|None), expected an int"),
+    "rows": (np.array([[1], [2]]), r"instance 0: NAME is \[1\], expected an integer"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("values", NO_INTEGERS)
+@pytest.mark.parametrize("allow_lossy", [False, True])
+def test_what_is_no_integer_is_refused(path, name, values, style, allow_lossy):
+    wrong, message = NO_INTEGERS[values]
+    with coco.create(path, style=style, allow_lossy=allow_lossy) as out:
+        with pytest.raises(FormatError, match=f"image 0: {message.replace('NAME', name)}"):
+            out.append(two(name, wrong))
+        assert len(out) == 0
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize(
+    "values",
+    [np.array([3.0, 4.0]), np.array([3, 4], np.uint8), np.array([3, 4], object)],
+    ids=["floats", "bytes", "objects"],
+)
+def test_whole_numbers_of_any_kind_are_integers(path, name, values):
+    with coco.create(path) as out:
+        out.append(two(name, values))
+    key = {"annotation_id": "id", "class_id": "category_id"}.get(name, name)
+    expected = [4, 5] if name == "class_id" else [3, 4]
+    assert [own[key] for own in document(path)["annotations"]] == expected
+    assert '.0,"category_id"' not in path.read_text()
+
+
+def test_lists_are_columns_too(path):
+    detections = two("annotation_id", [np.int64(7), 8])
+    detections.data["iscrowd"] = [True, False]
+    with coco.create(path) as out:
+        out.append(detections)
+        with pytest.raises(FormatError, match="instance 0: annotation_id is 9007199254740993"):
+            out.append(two("annotation_id", [(1 << 53) + 1, 1.0]))
+    assert [(own["id"], own["iscrowd"]) for own in document(path)["annotations"]] == [
+        (7, 1),
+        (8, 0),
+    ]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["area", "confidence"])
+@pytest.mark.parametrize("values", [["1", "2"], [1, np.inf], [True, False], [1j, 2]])
+@pytest.mark.parametrize("allow_lossy", [False, True])
+def test_what_is_no_number_is_refused(path, name, values, style, allow_lossy):
+    with (
+        coco.create(path, style=style, allow_lossy=allow_lossy) as out,
+        pytest.raises(FormatError, match=f"image 0: instance [01]: {name} is .*finite number"),
+    ):
+        out.append(two(name, np.array(values)))
+
+
+@pytest.mark.parametrize("name", ["has_mask", "has_box"])
+@pytest.mark.parametrize("values", [["a", ""], [1, 0], [np.nan, 1.0]])
+def test_what_is_no_boolean_is_refused(path, name, values):
+    with (
+        coco.create(path) as out,
+        pytest.raises(FormatError, match=f"image 0: instance 0: {name} is .*True or False"),
+    ):
+        out.append(two(name, np.array(values)))
+
+
+def test_a_column_of_another_name_than_text_is_refused(path):
+    detections = boxes(1)
+    detections.data[7] = [1]
+    with coco.create(path) as out, pytest.raises(TypeError, match="image 0: data: 7: a name"):
+        out.append(detections)
+
+
+def test_values_are_no_less_checked_in_a_folder(tmp_path):
+    with coco.create_folder(tmp_path / "out") as out:
+        for name, values, message in (
+            ("iscrowd", np.array(["a"]), "instance 0: iscrowd is 'a', expected an integer"),
+            ("area", np.array([np.inf]), "instance 0: area is inf, expected a finite number"),
+        ):
+            with pytest.raises(FormatError, match=f"image 'sa_0': {message}"):
+                out.append(one(data={name: values}))
