@@ -206,6 +206,7 @@ def test_the_result_of_one_prompt_keeps_its_index_and_name():
 def test_nothing_found_gives_no_detections_and_the_size_of_the_image():
     response = {"prompt_results": [{"prompt_index": 0, "predictions": []}], "time": 0.1}
     assert sam3.parse(response).mask is None
+    assert sam3.parse({"prompt_results": []}).is_empty()
     found = sam3.parse(response, made.WH)
     assert found.is_empty()
     assert found.mask.shape == (0, *made.SHAPE)

@@ -89,6 +89,14 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
             r"prompt_results\[1\].prompt_index is 'a', expected an integer",
         ),
         (
+            changed(CONCEPT, "prompt_results", 1, "prompt_index", to=-1),
+            r"segmentation: prompt_results\[1\].prompt_index is -1, expected 0 or more",
+        ),
+        (
+            changed(made.workflow(), "predictions", 2, "class_id", to=-3),
+            r"workflow: predictions\[2\].class_id is -3, expected 0 or more",
+        ),
+        (
             changed(CONCEPT, "prompt_results", 1, "prompt_index", to=1 << 63),
             "prompt_index is 9223372036854775808, expected an integer of 64 bits",
         ),

@@ -139,6 +139,14 @@ def integer(value: Any, where: str) -> int:
     return whole
 
 
+def index(value: Any, where: str) -> int:
+    """Read an index: an integer that is not negative."""
+    whole = integer(value, where)
+    if whole < 0:
+        raise FormatError(f"{where} is {whole}, expected 0 or more")
+    return whole
+
+
 def number(value: Any, where: str) -> float:
     """Read a number that float32 can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):

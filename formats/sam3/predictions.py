@@ -11,7 +11,19 @@ from supervision import Detections
 from compactmask.errors import FormatError
 
 from .found import Found, Shape, gathered, same_shape
-from .plain import Fields, fields, integer, is_nothing, items, listed, name, needed, number, short
+from .plain import (
+    Fields,
+    fields,
+    index,
+    integer,
+    is_nothing,
+    items,
+    listed,
+    name,
+    needed,
+    number,
+    short,
+)
 
 MASK_KEYS = ("masks", "rle_mask", "rle", "points")
 PROMPT = ("prompt_index", "echo", "predictions")
@@ -55,13 +67,13 @@ def _image_shape(image: Any) -> Shape | None:
 
 
 def _of_prompt(prompt: Fields, before: str, place: int) -> Iterator[Found]:
-    index = integer(prompt.get("prompt_index", place), f"{before}prompt_index")
+    class_id = index(prompt.get("prompt_index", place), f"{before}prompt_index")
     text = ""
     if prompt.get("echo") is not None:
         echo = fields(prompt["echo"], ("text", "type"), f"{before}echo")
         text = name(echo.get("text"), f"{before}echo.text")
     for i, value in enumerate(items(needed(prompt, "predictions", before), f"{before}predictions")):
-        found = _prediction(value, f"{before}predictions[{i}]", index, text)
+        found = _prediction(value, f"{before}predictions[{i}]", class_id, text)
         if found is not None:
             yield found
 
@@ -77,7 +89,7 @@ def _prediction(value: Any, where: str, class_id: int, class_name: str) -> Found
         where,
         mask,
         number(prediction.get("confidence", 1.0), f"{where}.confidence"),
-        integer(prediction.get("class_id", class_id), f"{where}.class_id"),
+        index(prediction.get("class_id", class_id), f"{where}.class_id"),
         # names out of a list that was split at its commas begin with a blank
         class_name if label is None else name(label, f"{where}.class").strip(),
         None if tracker is None else integer(tracker, f"{where}.tracker_id"),
