@@ -1,0 +1,112 @@
+"""Conversions at the edges: places that collide, lie in each other, or hold something already."""
+
+import json
+
+import pytest
+from coco_documents import BAR, annotation, dataset, image, write
+from dialect_documents import DIALECTS
+
+import compactmask as cm
+from compactmask.errors import FormatError
+
+FOLDERS = ["label-images", "yolo", "sa1b"]
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def two(*names, **more):
+    """Give a dataset of an image for each name, with an annotation."""
+    images = [image(i, file_name=name) for i, name in enumerate(names)]
+    return dataset(*(annotation(i + 1, i) for i in range(len(names))), images=images, **more)
+
+
+@pytest.mark.parametrize("form", ["label-images", "yolo"])
+def test_images_of_one_place_are_told_when_a_conversion_is_gone_on_with(tmp_path, form):
+    source = write(tmp_path, two("a.jpg", "a.png"), "source.json")
+    for _ in range(2):
+        report = cm.convert(source, tmp_path / "out", format=form, resume=True, on_error="collect")
+        assert report.skipped == 1
+        assert "it exists, where image 'a' would be written" in str(report.errors[0])
+
+
+def test_documents_of_one_id_are_told_when_a_conversion_is_gone_on_with(tmp_path):
+    (tmp_path / "sa").mkdir()
+    first = next(DIALECTS["sa1b-folder"](tmp_path).glob("*.json"))
+    for name in ("a.json", "b.json"):
+        (tmp_path / "sa" / name).write_bytes(first.read_bytes())
+    for _ in range(2):
+        report = cm.convert(tmp_path / "sa", tmp_path / "out.h5", resume=True, on_error="collect")
+        assert "the file has an image of id" in str(report.errors[0])
+
+
+@pytest.mark.parametrize("name", ["all.json", "all.h5"])
+def test_a_file_in_the_folder_that_is_converted_is_refused(tmp_path, name):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    before = files(folder)
+    with pytest.raises(FormatError, match="it lies in the source, expected another place"):
+        cm.convert(folder, folder / name)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_a_new_folder_in_the_folder_that_is_converted_is_refused(tmp_path, form):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    with pytest.raises(FormatError, match="it is the source, lies in it or holds it"):
+        cm.convert(folder, folder / "new", format=form)
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_a_folder_that_is_replaced_keeps_what_the_source_does_not_give(tmp_path, form):
+    out = tmp_path / "out"
+    cm.convert(write(tmp_path, two("a.jpg", "b.jpg")), out, format=form)
+    (out / "note.md").write_text("mine")
+    before = files(out)
+    bad = two("c.jpg", "d.jpg")
+    bad["annotations"][1]["segmentation"] = BAR | {"counts": [1]}
+    with pytest.raises(ValueError, match="annotation 2 .*runs cover 1 pixels"):
+        cm.convert(write(tmp_path, bad), out, format=form, overwrite=True)
+    assert before.items() - files(out).items() <= {("data.yaml", before.get("data.yaml"))}
+    cm.convert(write(tmp_path, two("a.jpg", "c.jpg")), out, format=form, overwrite=True)
+    after = files(out)
+    assert {name.rpartition("/")[2].partition(".")[0] for name in after} - {"data"} == {
+        "a",
+        "c",
+        "note",
+    }
+
+
+@pytest.mark.parametrize("name", ["b" * 252 + ".jpg", "a.txt/b.jpg", "a.png/b.jpg", "../up.jpg"])
+@pytest.mark.parametrize("form", ["label-images", "yolo"])
+def test_an_image_whose_name_cannot_be_written_is_left_out_alone(tmp_path, form, name):
+    source = write(tmp_path, two("a.jpg", name, "c.jpg"), "source.json")
+    report = cm.convert(source, tmp_path / "out", format=form, on_error="collect")
+    assert report.images + report.skipped == 3
+    assert report.skipped <= 1
+    if report.skipped:
+        assert str(report.errors[0]).startswith((str(source), str(tmp_path / "out")))
+    assert not (tmp_path / "up.txt").exists()
+    assert not (tmp_path / "up.png").exists()
+
+
+def test_text_that_a_format_cannot_hold_is_refused_in_words(tmp_path):
+    document = two("a.jpg", info={"year": 1})
+    document["annotations"][0]["note"] = "\ud800"
+    path = tmp_path / "source.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(FormatError, match="note"):
+        cm.convert(path, tmp_path / "out.h5")
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.json.gz"])
+def test_what_only_another_format_has_is_refused(tmp_path, name):
+    source = write(tmp_path, two("a.jpg"), "source.json")
+    with pytest.raises(FormatError, match=r"only an HDF5 file|is read only"):
+        cm.convert(source, tmp_path / name, compression="gzip")
+    assert list(tmp_path.iterdir()) == [source]
