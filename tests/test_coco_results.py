@@ -5,6 +5,7 @@ import copy
 import io
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,102 @@ def test_detections_of_names_that_images_share_are_told_by_their_ids(tmp_path):
                 out.append(found(1), file_name, SHAPE, image_id=number)
     results = coco.COCO(tmp_path / "truth.json").loadRes(tmp_path / "found.json")
     assert [one["image_id"] for one in results.dataset["annotations"]] == [3, 5]
+
+
+def named(path, ids, names):
+    """A document of two images, each with one mask that tells which it is."""
+    masks = {"a": [0, 4, 12], "b": [4, 4, 8]}
+    annotations = [
+        {"image_id": number, "category_id": 1, "score": 0.5, "id": k, "area": 4, "iscrowd": 0}
+        | {"bbox": [k, 0, 1, 4], "segmentation": {"size": [4, 4], "counts": masks[name[0]]}}
+        for k, (number, name) in enumerate(zip(ids, names, strict=True))
+    ]
+    images = [
+        {"id": number, "file_name": name, "height": 4, "width": 4}
+        for number, name in zip(ids, names, strict=True)
+    ]
+    categories = [{"id": 1, "name": "x"}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return path
+
+
+def columns_of(prepared_):
+    """The first column of each mask, by image."""
+    return {
+        one["image_id"]: int(prepared_.annToMask(one).any(axis=0).argmax())
+        for one in prepared_.dataset["annotations"]
+    }
+
+
+@pytest.mark.parametrize("form", ["JSON", "HDF5", "list"])
+def test_ids_that_are_text_are_told_by_it(tmp_path, form):
+    truth = named(tmp_path / "truth.json", ["a", "b"], ["a.jpg", "b.jpg"])
+    reference = quietly(pycoco.COCO, str(truth))
+    items = [
+        {key: one[key] for key in ("image_id", "category_id", "score", "segmentation", "bbox")}
+        for one in document(truth)["annotations"][::-1]
+    ]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(items))
+    if form == "HDF5":
+        cm.convert(truth, tmp_path / "truth.h5")
+        cm.convert(results, tmp_path / "results.h5")
+        truth, results = tmp_path / "truth.h5", tmp_path / "results.h5"
+    own = coco.COCO(truth)
+    assert own.getImgIds() == list(own.imgs) == reference.getImgIds() == ["a", "b"]
+    assert own.loadImgs("b") == reference.loadImgs(["b"])
+    assert own.getAnnIds(imgIds="b") == own.getAnnIds(imgIds=["b", 1]) == [1]
+    assert list(own.imgToAnns) == own.catToImgs[1] == ["a", "b"]
+    assert own.loadAnns(1)[0]["image_id"] == "b"
+    given_ = items if form == "list" else results
+    for api in (own, pickle.loads(pickle.dumps(own))):
+        assert columns_of(api.loadRes(given_)) == {"a": 0, "b": 1}
+    other = coco.COCO(named(tmp_path / "other.json", [0, 1], ["a.jpg", "b.jpg"]))
+    with pytest.raises(FormatError, match=r"2 of 2 images are not in it: 'b', 'a'"):
+        other.loadRes(given_)
+    for api in (own, reference):
+        expected = quietly(api.loadRes, copy.deepcopy(items[:1]))
+        assert expected.getAnnIds(imgIds=["b"]) == [1]
+
+
+def test_texts_and_integers_may_be_mixed(tmp_path):
+    with coco.create(tmp_path / "in.json", classes=["x"]) as out:
+        out.append(found(1), "a", columns={"id:json": '"5"'}, image_id=0)
+    with cm.create(tmp_path / "in.h5", classes=["x"]) as out:
+        for number, text in ((0, '"5"'), (5, ""), (6, "[]")):
+            out.append(found(1), columns={"id:json": text}, image_id=number)
+    assert coco.COCO(tmp_path / "in.json").getImgIds() == ["5"]
+    own = coco.COCO(tmp_path / "in.h5")
+    assert own.getImgIds() == ["5", 5, 6]
+    assert own.getAnnIds(imgIds=5) == [2]
+    assert columns_of(own.loadRes(tmp_path / "in.h5")).keys() == {"5", 5, 6}
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "expected"),
+    [
+        ([1, 2], ["a.jpg", "b.jpg"], [1, 2]),
+        ([1, 2], ["a.png", "b.png"], [1, 2]),
+        ([1, 2], ["a.jpg", "b.png"], [1, 2]),
+        ([2, 1], ["a.jpg", "b.jpg"], [1, 2]),
+        ([7, 8], ["a.jpg", "b.jpg"], [1, 2]),
+        (["a", "b"], ["a.jpg", "b.jpg"], [1, 2]),
+        ([2, 1], ["a.jpg", "b.png"], "image 0 has the id 2 and the file_name of image 1 of the"),
+        ([7, 2], ["a.jpg", "b.png"], "1 of 2 images are not in it: 7"),
+        ([7, 8], ["a", "b"], "2 of 2 images are not in it: 7, 8"),
+        ([7, 8], ["a.jpg", "a.jpg"], "2 images have the id 1"),
+    ],
+)
+def test_images_are_told_by_ids_and_by_names_where_these_do_not_fit(tmp_path, ids, names, expected):
+    own = coco.COCO(named(tmp_path / "truth.json", [1, 2], ["a.jpg", "b.jpg"]))
+    results = named(tmp_path / "results.json", ids, names)
+    if isinstance(expected, str):
+        with pytest.raises(FormatError, match=expected):
+            own.loadRes(results)
+    else:
+        assert columns_of(own.loadRes(results)) == {1: 0, 2: 1}
 
 
 def disc(rng, side):

@@ -21,7 +21,7 @@ from .categories import Categories
 from .entry import Entry
 from .lookup import Entries, Groups, Lists, Rows
 from .results import check_images, first_result, kind_of, prepare_dataset, prepare_items
-from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique
+from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique, image_ids
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
 BY_ID = (("images", "id"), ("annotations", "id"), ("annotations", "image_id"))
@@ -237,14 +237,15 @@ class COCO:
         ----------
         resFile : path-like, SegmentationDataset, list of dict, or ndarray of shape (n, 7)
             A list of results or any dataset that :func:`compactmask.open` opens, results, or what
-            :meth:`loadNumpyAnnotations` takes. Images of a dataset are told by their names
-            where all of these are known, else by their ids; its classes likewise, where it says
-            nothing of category ids.
+            :meth:`loadNumpyAnnotations` takes. Images of a dataset are told by their ids, or by
+            their names where these do not fit; its classes by their names, where it says nothing
+            of category ids.
 
         Raises
         ------
         FormatError
-            Where there are results of images that this dataset does not have.
+            Where there are results of images that this dataset does not have, or ids and names
+            contradict each other.
         """
         found: Any = resFile
         if isinstance(found, (str, os.PathLike)):
@@ -256,6 +257,7 @@ class COCO:
             found = self.loadNumpyAnnotations(found)
         categories = copy.deepcopy(self.dataset.get("categories", []))
         if isinstance(found, (list, tuple)):
+            check_images([item["image_id"] for item in found], self._images.column("id"))
             annotations: Any = prepare_items(found, self._shape)
         else:
             annotations = prepare_dataset(
@@ -269,8 +271,6 @@ class COCO:
             "categories": categories,
         }
         results.createIndex()
-        if len(annotations):
-            check_images(results._annotations.column("image_id"), self._images.column("id"))
         return results
 
     def loadNumpyAnnotations(self, data: npt.NDArray[Any]) -> list[Entry]:  # noqa: N802
@@ -336,14 +336,14 @@ class COCO:
 
 
 def _document(dataset: SegmentationDataset) -> dict[str, Any]:
-    image_ids = dataset.images["id"]
-    check_unique(image_ids, dataset.path)
+    ids = image_ids(dataset)
+    check_unique(ids, dataset.path)
     metadata = dataset.metadata
     categories = Categories(dataset.classes, metadata)
-    annotations = Annotations(dataset, image_ids, categories)
+    annotations = Annotations(dataset, ids, categories)
     return {
         **{key: value for key, value in metadata.items() if key not in OWN_KEYS},
-        "images": Images(dataset),
+        "images": Images(dataset, ids),
         "annotations": annotations,
         "categories": annotations.categories(),
     }

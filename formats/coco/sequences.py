@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -15,6 +16,7 @@ from compactmask.errors import FormatError
 
 from ..dataset import SegmentationDataset
 from .categories import Categories, Pair
+from .composing import ID_TEXT, Image
 from .entry import Entry, Instances, image_entry, keys_of
 from .lookup import Rows
 
@@ -46,13 +48,17 @@ class Plain:
 
     def column(self, name: str) -> Array:
         """Give the values of a key; KeyError where an entry lacks it."""
-        values = [item[name] for item in self._items]
-        column = np.array(values)
-        return column if column.dtype.kind in "biuf" else np.array(values, object)
+        return column_of([item[name] for item in self._items])
 
     def load(self, rows: Rows) -> list[Entry]:
         """Give the dicts themselves."""
         return [self._items[row] for row in rows.tolist()]
+
+
+def column_of(values: Sequence[Any]) -> Array:
+    """Give values as an array: of numbers where all are, else of the values themselves."""
+    column = np.array(values)
+    return column if column.dtype.kind in "biuf" else np.array(values, object)
 
 
 class LazyList(Sequence[Entry]):
@@ -101,16 +107,25 @@ class Texts:
 
 
 class Images(LazyList):
-    """The images of a dataset as entries of ``images``."""
+    """The images of a dataset as entries of ``images``.
 
-    def __init__(self, dataset: SegmentationDataset) -> None:
+    Parameters
+    ----------
+    dataset : SegmentationDataset
+        Any.
+    image_ids : ndarray, shape (images,)
+        Their ids, as :func:`image_ids` gives them.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, image_ids: Array) -> None:
         self._dataset = dataset
+        self._image_ids = image_ids
 
     def __len__(self) -> int:
-        return len(self._columns["id"])
+        return len(self._image_ids)
 
     def __reduce__(self) -> Any:
-        return Images, (self._dataset,)
+        return Images, (self._dataset, self._image_ids)
 
     @cached_property
     def _columns(self) -> dict[str, Any]:
@@ -126,18 +141,17 @@ class Images(LazyList):
         return keys_of(self._columns.keys() - own, own)[0]
 
     def column(self, name: str) -> Array:
-        """Give a column of numbers."""
-        values: Array = self._columns[name]
-        return values
+        """Give the ids, the only column that is asked for."""
+        return {"id": self._image_ids}[name]
 
     def load(self, rows: Rows) -> list[Entry]:
         """Make the entries of rows."""
         columns = self._columns
         names, heights, widths = columns.get("file_name"), columns["height"], columns["width"]
         entries = []
-        for row in rows.tolist():
+        for row, number in zip(rows.tolist(), self._image_ids[rows].tolist(), strict=True):
             entry = image_entry(
-                int(columns["id"][row]),
+                number,
                 None if names is None else names[row],
                 (int(heights[row]), int(widths[row])),
             )
@@ -244,7 +258,8 @@ class Annotations(LazyList):
         instances = self._instances(image)
         own = (rows - self._indptr[image]).tolist()
         categories = self._category_ids[rows].tolist()
-        entries = instances.entries(own, int(self._image_ids[image]), categories)
+        (image_id,) = self._image_ids[image : image + 1].tolist()
+        entries = instances.entries(own, image_id, categories)
         self._complete(entries, instances, own)
         for entry, number in zip(entries, self.column("id")[rows].tolist(), strict=True):
             entry["id"] = number
@@ -315,9 +330,23 @@ def mask_areas(columns: Mapping[str, Array], unmasked: Array) -> Array:
     return np.where(has_mask, columns["area"], unmasked)
 
 
+def image_ids(dataset: SegmentationDataset) -> Array:
+    """Give the ids of images as a document has them: integers, or text where it is kept."""
+    columns = dataset.images
+    ids, texts = columns["id"], columns.get(ID_TEXT)
+    if texts is None:
+        return ids
+    return column_of(
+        [
+            Image(number, None, None, {ID_TEXT: text}).own_id
+            for number, text in zip(ids.tolist(), texts.tolist(), strict=True)
+        ]
+    )
+
+
 def check_unique(image_ids: Array, path: str) -> None:
     """Refuse images that share an id, which nothing could tell apart."""
-    ids, counts = np.unique(image_ids, return_counts=True)
-    if len(ids) < len(image_ids):
-        number = int(ids[np.argmax(counts > 1)])
-        raise FormatError(f"{path}: {counts.max()} images have the id {number}, expected one")
+    counts = Counter(image_ids.tolist())
+    if len(counts) < len(image_ids):
+        ((number, count),) = counts.most_common(1)
+        raise FormatError(f"{path}: {count} images have the id {number!r}, expected one")
