@@ -70,7 +70,7 @@ def test_a_folder_that_is_replaced_keeps_what_the_source_does_not_give(tmp_path,
     before = files(out)
     bad = two("c.jpg", "d.jpg")
     bad["annotations"][1]["segmentation"] = BAR | {"counts": [1]}
-    with pytest.raises(ValueError, match="annotation 2 .*runs cover 1 pixels"):
+    with pytest.raises(ValueError, match=r"annotation 2 .*runs cover 1 pixels"):
         cm.convert(write(tmp_path, bad), out, format=form, overwrite=True)
     assert before.items() - files(out).items() <= {("data.yaml", before.get("data.yaml"))}
     cm.convert(write(tmp_path, two("a.jpg", "c.jpg")), out, format=form, overwrite=True)
