@@ -96,7 +96,7 @@ def test_nothing_is_appended_to_a_complete_document(tmp_path, form):
     out = tmp_path / "out.json"
     cm.convert(document(tmp_path, 3), out, format=form)
     before = out.read_bytes()
-    with pytest.raises(FormatError, match="image id 3: the document .* lacks it"):
+    with pytest.raises(FormatError, match=r"image id 3: the document .* lacks it"):
         cm.convert(document(tmp_path, 5), out, resume=True, format=form)
     assert out.read_bytes() == before
 
