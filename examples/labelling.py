@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import supervision as sv
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
 import compactmask as cm
+from compactmask.errors import CompactMaskError, FormatError
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 ORIENTATION = 0x0112
 """The EXIF tag of how a camera was held."""
 
 
+def existing_folder(text: str) -> Path:
+    """Read a folder from the command line."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return Path(text)
+
+
 def images_in(folder: Path) -> list[Path]:
     """List the images of a folder and of those in it, sorted."""
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder")
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
@@ -58,7 +70,8 @@ def label_folder(
     path : Path
         The HDF5 file, which may exist.
     label : callable
-        Gives the detections of an image. An image for which it raises is left out.
+        Gives the detections of an image. An image for which it raises, or gives what cannot be
+        stored, is left out.
     classes : iterable of str
         Class names; ``class_id`` is the index into them.
 
@@ -66,25 +79,57 @@ def label_folder(
     -------
     dict of str
         Why images were left out, by their names.
+
+    Raises
+    ------
+    NotADirectoryError
+        Where there is no such folder.
+    CompactMaskError
+        Where the file cannot be continued: it is of other classes, in use, or none of this format.
+    OSError
+        Where the file cannot be written.
     """
-    failed = {}
+    images, classes, failed = images_in(folder), list(classes), {}
     with cm.create(path, "a", classes=classes, on_duplicate="skip") as out:
-        for image in tqdm(images_in(folder), unit="image"):
+        for image in tqdm(images, unit="image"):
             name = image.relative_to(folder).as_posix()
-            if out.has(file_name=name):
-                continue
             try:
+                if out.has(file_name=name):
+                    continue
                 width, height = size_of(image)
-                found = label(image)
+                found = checked(label(image), classes)
             except Exception as error:  # of whatever kind: one image shall not end the run
                 failed[name] = f"{type(error).__name__}: {error}"
                 continue
-            out.append(found, file_name=name, image_shape=(height, width))
+            try:
+                out.append(found, file_name=name, image_shape=(height, width))
+            except (TypeError, ValueError) as error:  # refused; a full disk does end the run
+                failed[name] = f"{type(error).__name__}: {error}"
     return failed
 
 
-def report(failed: dict[str, str]) -> int:
-    """Print what was left out; give the exit status of the process."""
+def checked(found: sv.Detections, classes: list[str]) -> sv.Detections:
+    """Refuse detections of a class that there is not."""
+    if not isinstance(found, sv.Detections):
+        raise TypeError(f"sv.Detections expected, not {type(found).__name__}")
+    if found.class_id is not None:
+        is_known = (found.class_id >= 0) & (found.class_id < len(classes))
+        if not is_known.all():
+            at = int(np.argmin(is_known))
+            raise FormatError(
+                f"detection {at} has class id {found.class_id[at]}, "
+                f"expected 0 or more and less than {len(classes)}, the number of classes"
+            )
+    return found
+
+
+def run(label: Callable[[], dict[str, str]]) -> int:
+    """Label, and print what was left out; give the exit status of the process."""
+    try:
+        failed = label()
+    except (CompactMaskError, OSError) as error:  # all that `label_folder` raises by itself
+        print(error, file=sys.stderr)
+        return 1
     for name, reason in failed.items():
         print(f"left out: {name}: {reason}", file=sys.stderr)
     return 1 if failed else 0

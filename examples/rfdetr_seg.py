@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import supervision as sv
-from labelling import label_folder, report, upright
+from labelling import existing_folder, label_folder, run, upright
 from PIL import Image
 
 SIZES = ["Nano", "Small", "Medium", "Large", "XLarge", "2XLarge"]
@@ -31,7 +31,7 @@ def class_names(names: Mapping[int, str] | Sequence[str]) -> list[str]:
     """List class names by class id; the ids of COCO have gaps, which get their number as name."""
     if not isinstance(names, Mapping):
         return list(names)
-    return [names.get(i, str(i)) for i in range(max(names) + 1)]
+    return [names.get(i, str(i)) for i in range(max(names, default=-1) + 1)]
 
 
 def label(
@@ -70,7 +70,7 @@ def label(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and label a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the images")
+    parser.add_argument("folder", type=existing_folder, help="the images")
     parser.add_argument("path", type=Path, help="the HDF5 file, created or continued")
     parser.add_argument("--size", choices=SIZES, default="Medium", help="of the model")
     parser.add_argument("--threshold", type=float, default=0.5, help="least score")
@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def predict(image: Image.Image) -> sv.Detections:
         return model.predict(image, threshold=given.threshold)
 
-    return report(label(given.folder, given.path, predict, class_names(model.class_names)))
+    classes = class_names(model.class_names)
+    return run(lambda: label(given.folder, given.path, predict, classes))
 
 
 if __name__ == "__main__":

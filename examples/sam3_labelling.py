@@ -21,7 +21,7 @@ from urllib.parse import quote_plus
 
 import requests
 import supervision as sv
-from labelling import is_turned, label_folder, report, size_of, upright
+from labelling import existing_folder, is_turned, label_folder, run, size_of, upright
 from PIL import Image
 
 from compactmask.formats import sam3
@@ -163,7 +163,7 @@ def label(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and label a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the images")
+    parser.add_argument("folder", type=existing_folder, help="the images")
     parser.add_argument("path", type=Path, help="the HDF5 file, created or continued")
     parser.add_argument("--prompt", action="append", required=True, help="what to look for")
     parser.add_argument("--threshold", type=float, default=0.5, help="least score")
@@ -174,8 +174,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--timeout", type=float, default=120.0, help="seconds to wait for an answer"
     )
     given = parser.parse_args(arguments)
-    if not given.folder.is_dir():
-        parser.error(f"{given.folder} is no folder")
     if not os.environ.get(KEY):
         parser.error(f"the environment variable {KEY} is not set")
     endpoint = Endpoint(
@@ -187,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.wait,
         given.timeout,
     )
-    return report(label(given.folder, given.path, given.prompt, endpoint))
+    return run(lambda: label(given.folder, given.path, given.prompt, endpoint))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import supervision as sv
-from labelling import label_folder, report, upright
+from labelling import existing_folder, label_folder, run, upright
 from PIL import Image
 
 
@@ -54,7 +54,7 @@ def label(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and label a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the images")
+    parser.add_argument("folder", type=existing_folder, help="the images")
     parser.add_argument("path", type=Path, help="the HDF5 file, created or continued")
     parser.add_argument("--model", default="yolo11n-seg.pt", help="weights of a -seg model")
     parser.add_argument("--threshold", type=float, default=0.25, help="least score")
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return model(image, conf=given.threshold, retina_masks=True, verbose=False)[0]
 
     classes = [model.names[i] for i in range(len(model.names))]
-    return report(label(given.folder, given.path, predict, classes))
+    return run(lambda: label(given.folder, given.path, predict, classes))
 
 
 if __name__ == "__main__":

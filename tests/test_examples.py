@@ -1,5 +1,6 @@
 """The scripts in examples/, run as they are against a local server and stand-ins for models."""
 
+import errno
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ from sam3_server import CUT, SLOW, Server
 
 import compactmask as cm
 from compactmask.formats import sam3
+from compactmask.formats.hdf5.writer import Writer
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 KEY = "a key+/"
@@ -197,6 +199,53 @@ def test_what_is_missing_is_told(photos, tmp_path, key, folder, message):
     assert not (tmp_path / "labels.h5").exists()
 
 
+def test_a_folder_that_is_not_there_is_told_before_a_file_is_made(tmp_path, example):
+    with pytest.raises(NotADirectoryError, match="nothing is no folder"):
+        example("labelling").label_folder(
+            tmp_path / "nothing", tmp_path / "labels.h5", lambda image: None, made.TEXTS
+        )
+    assert not (tmp_path / "labels.h5").exists()
+
+
+@pytest.mark.parametrize("script", ["rfdetr_seg", "yolo_seg"])
+def test_a_folder_that_is_not_there_is_told_before_a_model_is_loaded(
+    tmp_path, example, script, monkeypatch, capsys
+):
+    module = example(script)
+    monkeypatch.setattr(module, "load", lambda name: pytest.fail("a model is loaded"))
+    with pytest.raises(SystemExit) as caught:
+        module.main([str(tmp_path / "nothing"), str(tmp_path / "labels.h5")])
+    assert caught.value.code == 2
+    assert "nothing is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "labels.h5").exists()
+
+
+def test_a_file_of_other_prompts_is_not_continued_and_told_in_one_line(photos, tmp_path):
+    path = tmp_path / "labels.h5"
+    with cm.create(path, classes=["bird"]):
+        pass
+    with Server(response) as server:
+        done = run(photos, path, server.url)
+        assert server.requests == []
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "labels.h5: classes ['cat', 'a red dog', 'bird'], expected to begin with" in done.stderr
+
+
+def test_a_file_of_other_classes_is_told_in_one_line_by_a_script_of_a_model(
+    photos, tmp_path, example, monkeypatch, capsys
+):
+    script = example("yolo_seg")
+    monkeypatch.setattr(script, "load", lambda name: SimpleNamespace(names={0: "cat"}))
+    path = tmp_path / "labels.h5"
+    with cm.create(path, classes=["bird"]):
+        pass
+    assert script.main([str(photos), str(path)]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "labels.h5: classes ['cat'], expected to begin with" in told
+
+
 def test_any_callable_may_give_the_responses(photos, tmp_path, example):
     forms = [json.dumps, lambda value: json.dumps(value).encode(), lambda value: value]
 
@@ -211,6 +260,92 @@ def test_any_callable_may_give_the_responses(photos, tmp_path, example):
     assert_complete(tmp_path / "labels.h5", left_out=(6,))
 
 
+def odd_answers():
+    """By image, what stands in its answer that cannot be stored, and what is said of it."""
+    surrogate = json.loads(json.dumps(made.concept(made.rle_predictions())))
+    surrogate["prompt_results"][0]["echo"]["text"] = "\ud800"
+    beyond = made.concept(made.rle_predictions())
+    beyond["prompt_results"][1]["prompt_index"] = 7
+    negative = made.concept(made.rle_predictions())
+    negative["prompt_results"][1]["prompt_index"] = -1
+    small = {"masks": {"size": [2, 2], "counts": [0, 4]}, "confidence": 0.5}
+    return {
+        1: (surrogate, "is not valid Unicode"),
+        2: (beyond, "FormatError: detection 2 has class id 7, expected 0 or more and less than 3"),
+        3: (negative, r"prompt_results[1].prompt_index is -1, expected 0 or more"),
+        4: (made.visual([small]), "size is (2, 2), expected (12, 16)"),
+        5: ([], "the response is an empty list"),
+        6: (None, "the response is None"),
+    }
+
+
+def test_an_answer_that_cannot_be_stored_does_not_end_the_run(photos, tmp_path, example):
+    odd = odd_answers()
+
+    def segment(path):
+        number = int(path.stem)
+        return odd[number][0] if number in odd else response(number)
+
+    path = tmp_path / "labels.h5"
+    failed = example(LABELLING).label(photos, path, made.TEXTS, segment)
+    assert sorted(failed) == sorted(map(name_of, odd))
+    for number, (_, message) in odd.items():
+        assert message in failed[name_of(number)]
+    assert_complete(path, left_out=odd)
+
+
+def test_detections_that_cannot_be_stored_do_not_end_the_run(photos, tmp_path, example):
+    class_id = np.zeros(1, np.int64)
+    large = sv.Detections(np.ones((1, 4)), mask=np.ones((1, 9, 9), bool), class_id=class_id)
+    beyond = sv.Detections(np.ones((1, 4)), class_id=class_id + 3)
+    named = sv.Detections(np.ones((1, 4)), data={"name": np.array([object()])})
+    odd = {2: None, 3: "text", 4: large, 5: beyond, 6: named}
+    path = tmp_path / "labels.h5"
+    failed = example("labelling").label_folder(
+        photos, path, lambda image: odd.get(int(image.stem), sv.Detections.empty()), made.TEXTS
+    )
+    assert sorted(failed) == sorted(map(name_of, odd))
+    assert failed[name_of(2)] == "TypeError: sv.Detections expected, not NoneType"
+    assert failed[name_of(3)] == "TypeError: sv.Detections expected, not str"
+    assert "ShapeMismatchError: " in failed[name_of(4)]
+    assert "detection 0 has class id 3, expected 0 or more and less than 3" in failed[name_of(5)]
+    assert "only str can be stored" in failed[name_of(6)]
+    with cm.open(path) as ds:
+        assert len(ds) == COUNT - len(odd)
+
+
+def test_a_file_name_that_is_not_unicode_is_left_out(photos, tmp_path, example):
+    name = os.fsdecode(b"\xff.png")
+    try:
+        (photos / "01.png").rename(photos / name)
+    except OSError:
+        pytest.skip("the file system has names of Unicode only")
+    with Server(response) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url)
+        assert len(server.requests) == COUNT - 1
+    assert done.returncode == 1
+    assert done.stderr.count("left out: ") == 1
+    assert "is not valid Unicode" in done.stderr
+    assert_complete(tmp_path / "labels.h5", left_out=(1,))
+
+
+def test_a_disk_that_fails_ends_the_run(photos, tmp_path, example, monkeypatch):
+    labelled = []
+
+    def label(image):
+        labelled.append(image)
+        return sv.Detections.empty()
+
+    def full(*arguments, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Writer, "append", full)
+    labelling = example("labelling")
+    with pytest.raises(OSError, match="No space left"):
+        labelling.label_folder(photos, tmp_path / "labels.h5", label, made.TEXTS)
+    assert len(labelled) == 1
+
+
 @pytest.mark.skipif(not (DATA / "sam3-pcs").is_dir(), reason="the real data is not there")
 def test_real_responses_go_into_the_file(tmp_path, example):
     folder = tmp_path / "frames"
@@ -219,7 +354,8 @@ def test_real_responses_go_into_the_file(tmp_path, example):
         Image.new("RGB", (720, 1280), (i, 0, 0)).save(folder / f"{i}.png")
     forms = [DATA / "sam3-pcs" / f"pcs_f0{name}.json" for name in ("00_polygon", "30_rle")]
     with Server(lambda number: json.loads(forms[number].read_text())) as server:
-        done = run(folder, tmp_path / "labels.h5", server.url)
+        more = ("--prompt", "a fourth", "--prompt", "a fifth")
+        done = run(folder, tmp_path / "labels.h5", server.url, *more)
         assert done.returncode == 0, done.stderr
     with cm.open(tmp_path / "labels.h5") as ds:
         for i, form in enumerate(forms):
@@ -274,6 +410,7 @@ def test_rf_detr_labels_a_folder_and_no_pixel_outside_a_box_is_lost(photos, tmp_
     classes = script.class_names({0: "cat", 2: "bird"})
     assert classes == ["cat", "1", "bird"]
     assert script.class_names(["a", "b"]) == ["a", "b"]
+    assert script.class_names({}) == []
     assert script.label(photos, path, predict, classes) == {}
     assert_dense(path)
 
