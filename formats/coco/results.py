@@ -16,7 +16,7 @@ from ..dataset import SegmentationDataset
 from .categories import Categories
 from .entry import Entry, Instances, box_area
 from .rle import box, packed
-from .sequences import Annotations, box_areas, check_unique, column_of, image_ids, mask_areas
+from .sequences import Annotations, check_unique, column_of, image_ids
 
 Array = npt.NDArray[Any]
 
@@ -52,16 +52,16 @@ class Results(Annotations):
         has_box_areas = self._has_box_areas
         return type(self), (self._dataset, self._image_ids, self._categories, has_box_areas)
 
-    def _ids(self) -> Array:
-        return np.arange(1, len(self) + 1)
-
-    def _areas(self) -> Array:
-        columns = self._dataset.detections
-        areas = box_areas(np.asarray(columns["xyxy"], np.float64))
-        return areas if self._has_box_areas else mask_areas(columns, areas)
-
-    def _crowds(self) -> Array:
-        return np.zeros(len(self), np.int64)
+    def column(self, name: str) -> Array:
+        """Give the values of a key."""
+        make = {
+            "id": lambda: np.arange(1, len(self) + 1),
+            "area": self._flat.box_areas if self._has_box_areas else self._flat.mask_areas,
+            "iscrowd": lambda: np.zeros(len(self), np.int64),
+        }
+        if name in make and name not in self._made:
+            self._made[name] = make[name]()
+        return super().column(name)
 
     def _complete(self, entries: list[Entry], instances: Instances, own: list[int]) -> None:
         pixels = instances.pixels(own)

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from compactmask.errors import FormatError
 
 from ..dataset import SegmentationDataset
-from .categories import Categories, Pair
+from .categories import Categories
 from .composing import ID_TEXT, Image
 from .entry import Entry, Instances, image_entry, keys_of
+from .flat import Flat
 from .lookup import Rows
 
 Array = npt.NDArray[Any]
@@ -194,7 +195,11 @@ class Annotations(LazyList):
 
     @cached_property
     def _category_ids(self) -> Array:
-        return _category_ids(self._dataset, self._categories)
+        return self._flat.category_ids(self._categories)
+
+    @cached_property
+    def _flat(self) -> Flat:
+        return Flat(self._dataset, self._indptr)
 
     def categories(self) -> list[Entry]:
         """Give the categories of the annotations and of all classes."""
@@ -214,35 +219,15 @@ class Annotations(LazyList):
     def column(self, name: str) -> Array:
         """Give the values of ``id``, ``image_id``, ``category_id``, ``area`` or ``iscrowd``."""
         make = {
-            "id": self._ids,
+            "id": self._flat.ids,
             "image_id": lambda: np.repeat(self._image_ids, np.diff(self._indptr)),
             "category_id": lambda: self._category_ids,
-            "area": self._areas,
-            "iscrowd": self._crowds,
+            "area": self._flat.areas,
+            "iscrowd": self._flat.crowds,
         }
         if name not in self._made:
             self._made[name] = make[name]()
         return self._made[name]
-
-    def _ids(self) -> Array:
-        stated = self._dataset.detections.get("annotation_id")
-        if stated is None or (stated == -1).any() or len(np.unique(stated)) < len(stated):
-            return np.arange(1, len(self) + 1)
-        return stated
-
-    def _areas(self) -> Array:
-        columns = self._dataset.detections
-        stated = columns.get("data/area")
-        if stated is None:
-            stated = np.full(len(self), np.nan)
-        if not np.isnan(stated).any():
-            return stated
-        unmasked = box_areas(np.asarray(columns["xyxy"], np.float64))
-        return np.where(np.isnan(stated), mask_areas(columns, unmasked), stated)
-
-    def _crowds(self) -> Array:
-        stated = self._dataset.detections.get("iscrowd")
-        return np.zeros(len(self), np.int64) if stated is None else stated.astype(np.int64)
 
     def load(self, rows: Rows) -> list[Entry]:
         """Make the entries of rows; one reading for those of one image that follow each other."""
@@ -282,52 +267,6 @@ class Annotations(LazyList):
             source = self._dataset._source
             last = self._last = image, Instances(source.fields(image), source.masks(image))
         return last[1]
-
-
-def _category_ids(dataset: SegmentationDataset, categories: Categories) -> Array:
-    """Decide the categories of all classes, and give that of each instance."""
-    columns = dataset.detections
-    n = len(columns["xyxy"])
-    classes, stated = columns.get("class_id"), columns.get("category_id")
-    if not n:
-        return np.empty(0, np.int64)
-    class_of = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
-    id_of = class_of if stated is None else stated
-    distinct, code = np.unique(id_of, return_inverse=True)
-    _, class_code = np.unique(class_of, return_inverse=True)
-    _, firsts, which = np.unique(
-        class_code * len(distinct) + code, return_index=True, return_inverse=True
-    )
-    pairs: list[Pair] = [
-        (
-            None if classes is None else int(class_of[row]),
-            None if stated is None else int(stated[row]),
-        )
-        for row in firsts.tolist()
-    ]
-    names = {}
-    if "class_name" in columns and len(categories.classes) <= int(class_of.max()):
-        texts = columns["class_name"]
-        names = {int(class_of[row]): str(texts[row]) for row in firsts.tolist()}
-    found = categories.find(pairs, names, dataset.path)
-    categories.keep(found.values())
-    return np.array([found[pair].id for pair in pairs], np.int64)[which]
-
-
-def box_areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give the areas of boxes."""
-    areas: npt.NDArray[np.float64] = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return areas
-
-
-def mask_areas(columns: Mapping[str, Array], unmasked: Array) -> Array:
-    """Give the pixels of each mask, and what is given for instances without one."""
-    if "crop_shapes" not in columns:
-        return unmasked
-    has_mask = columns["crop_shapes"][:, 0] > 0
-    if "has_mask" in columns:
-        has_mask &= columns["has_mask"].astype(np.bool_)
-    return np.where(has_mask, columns["area"], unmasked)
 
 
 def image_ids(dataset: SegmentationDataset) -> Array:

@@ -153,6 +153,14 @@ class Contents:
             fields["metadata"] = self._json(text, f"{self._metadata.path}: image {i}")
         return fields
 
+    def having(self, name: str) -> npt.NDArray[np.bool_]:
+        """Tell which images have a field, "mask" or a data column."""
+        bit = schema.MASK if name == "mask" else schema.FIELDS.get(name)
+        if bit is not None:
+            return (self._present.all() & bit).astype(np.bool_)
+        forms, _ = self._data[name]
+        return np.not_equal(forms.all(), schema.ABSENT)
+
     def masks(self, i: int) -> LazyPacked | None:
         """Give the masks of an image, lazily."""
         if not self._present.value(i) & schema.MASK:

@@ -114,6 +114,19 @@ class Hdf5Source:
         state = self._opened()
         return state.contents.fields(state.stored_image(i))
 
+    def having(self, name: str) -> npt.NDArray[np.bool_]:
+        """Tell which images have what others may lack.
+
+        Parameters
+        ----------
+        name : str
+            "mask", "confidence", "class_id", "tracker_id" or a column of ``Detections.data``
+            that some image has.
+        """
+        state = self._opened()
+        images = state.contents.having(name)
+        return images if state.images is None else state.images.of(images)
+
     def masks(self, i: int) -> LazyPacked | None:
         """Give the masks of image ``i``, lazily."""
         state = self._opened()
