@@ -13,8 +13,11 @@ import base64
 import io
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -52,7 +55,7 @@ class Endpoint:
     wait : float
         Seconds before the second try; they double from try to try.
     timeout : float
-        Seconds to wait for the server.
+        Seconds to wait for the whole answer to one try.
     """
 
     def __init__(
@@ -91,12 +94,7 @@ class Endpoint:
         for attempt in range(self._tries):
             asked_to_wait = 0.0
             try:
-                answer = self._session.post(
-                    self._url,
-                    params={"api_key": self._api_key},
-                    json=self._request | {"image": image},
-                    timeout=self._timeout,
-                )
+                answer = self._post(self._request | {"image": image})
             except requests.RequestException as error:  # a timeout, or a connection that broke
                 problem = f"{type(error).__name__}: {error}"
             else:
@@ -112,6 +110,33 @@ class Endpoint:
                 wait = self._wait * 2**attempt * random.uniform(0.5, 1)
                 time.sleep(min(max(wait, asked_to_wait), LONGEST_WAIT))
         raise RuntimeError(self._secret(f"{self._tries} tries failed, the last one with {problem}"))
+
+    def _post(self, request: dict[str, Any]) -> requests.Response:
+        """Send a request and wait for all of the answer.
+
+        The timeout of requests limits each read only, and an answer may come in drops. So a thread
+        waits for it, which is left to itself when the time is over.
+        """
+        answer: Future[requests.Response] = Future()
+
+        def post() -> None:
+            try:
+                answer.set_result(
+                    self._session.post(
+                        self._url,
+                        params={"api_key": self._api_key},
+                        json=request,
+                        timeout=self._timeout,
+                    )
+                )
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=post, daemon=True).start()
+        try:
+            return answer.result(self._timeout)
+        except NotInTime:
+            raise requests.Timeout(f"no whole answer within {self._timeout:g} seconds") from None
 
     def _secret(self, text: str) -> str:
         """Take the key out of a message: a broken connection is told with its URL."""
@@ -171,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tries", type=int, default=6, help="how often one image is sent at most")
     parser.add_argument("--wait", type=float, default=1.0, help="seconds before the second try")
     parser.add_argument(
-        "--timeout", type=float, default=120.0, help="seconds to wait for an answer"
+        "--timeout", type=float, default=120.0, help="seconds to wait for a whole answer"
     )
     given = parser.parse_args(arguments)
     if not os.environ.get(KEY):

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-CUT, SLOW = "cut", "slow"
-"""Failures beside numbers, which are statuses: half an answer, and one that comes too late."""
+CUT, SLOW, DRIP = "cut", "slow", "drip"
+"""Failures beside numbers, which are statuses: half an answer, one that comes too late, and one
+that comes in drops for six seconds."""
 
 
 class Server:
@@ -75,6 +76,12 @@ class Server:
             if status == 429:
                 handler.send_header("Retry-After", "0")
             handler.end_headers()
+            if failure == DRIP:
+                size = -(-len(text) // 30)
+                for first in range(0, len(text), size):
+                    handler.wfile.write(text[first : first + size])
+                    time.sleep(0.2)
+                return
             handler.wfile.write(text[: len(text) // 2] if failure == CUT else text)
             if failure is None:
                 with self._lock:

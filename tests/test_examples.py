@@ -18,7 +18,7 @@ import sam3_responses as made
 import supervision as sv
 from data import DATA
 from PIL import Image
-from sam3_server import CUT, SLOW, Server
+from sam3_server import CUT, DRIP, SLOW, Server
 
 import compactmask as cm
 from compactmask.formats import sam3
@@ -162,6 +162,23 @@ def test_an_answer_that_comes_too_late_is_asked_for_again(photos, tmp_path):
         assert done.returncode == 0, done.stderr
         assert Counter(number for number, *_ in server.requests)[3] == 2
     assert_complete(tmp_path / "labels.h5")
+
+
+def test_an_answer_that_comes_in_drops_is_not_waited_for(photos, tmp_path):
+    with Server(response, {3: [DRIP]}) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url, "--timeout", "1")
+        assert done.returncode == 0, done.stderr
+        assert Counter(number for number, *_ in server.requests)[3] == 2
+    assert_complete(tmp_path / "labels.h5")
+
+
+def test_what_an_answer_lacked_in_its_time_is_told(photos, tmp_path, example):
+    with Server(response, {1: (DRIP,)}) as server:
+        endpoint = example(LABELLING).Endpoint(
+            made.TEXTS, KEY, server.url, tries=2, wait=0.01, timeout=0.5
+        )
+        with pytest.raises(RuntimeError, match=r"Timeout: no whole answer within 0.5 seconds"):
+            endpoint(photos / "01.png")
 
 
 def test_a_key_that_is_refused_ends_the_run(photos, tmp_path):
