@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pycocotools import coco as pycoco
 
 import compactmask as cm
-from compactmask.errors import FormatError, InvalidMaskError
+from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 from compactmask.formats import coco
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -416,6 +416,44 @@ def test_a_forked_process_reads_the_same(pair):
     assert os.read(read, 1) == b"1"
     os.close(read)
     os.close(write)
+
+
+def grown(out):
+    out.append(found(2, 1), "more")
+
+
+def exchanged(out):
+    out.delete(file_name="0")
+    out.append(found(3, 1), "0")
+
+
+def shrunk(out):
+    out.delete(file_name="0")
+
+
+@pytest.mark.parametrize("change", [grown, exchanged, shrunk])
+def test_a_dataset_that_shows_other_images_is_told(tmp_path, change):
+    with cm.create(tmp_path / "in.h5") as out:
+        for number in range(4):
+            out.append(found(3, number, 10 * number + 1), str(number))
+        ds = cm.open(tmp_path / "in.h5")
+        own, warm = coco.COCO(ds), coco.COCO(ds)
+        expected = warm.loadAnns([31, 32]), warm.loadImgs([3]), warm.getAnnIds(areaRng=[0, 50])
+        change(out)
+        assert own.loadAnns([31, 32]) == expected[0]
+        pickled = pickle.dumps(own)
+        ds.refresh()
+        assert warm.loadImgs([3]) == expected[1]
+        assert warm.getAnnIds(areaRng=[0, 50]) == expected[2]
+        for read in (
+            lambda: own.loadAnns(own.getAnnIds()),
+            lambda: own.loadImgs([0]),
+            lambda: own.getAnnIds(areaRng=[0, 50]),
+            lambda: pickle.loads(pickled),
+        ):
+            with pytest.raises(CompactMaskError, match=r"in\.h5: the dataset shows other images"):
+                read()
+        assert len(coco.COCO(ds).getImgIds()) == {grown: 5, exchanged: 4, shrunk: 3}[change]
 
 
 # those who use it

@@ -22,6 +22,7 @@ from .entry import Entry
 from .lookup import Entries, Groups, Lists, Rows
 from .results import check_images, first_result, kind_of, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique, image_ids
+from .unchanged import Unchanged
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
 BY_ID = (("images", "id"), ("annotations", "id"), ("annotations", "image_id"))
@@ -37,7 +38,9 @@ class COCO:
     is not seen by who asks again. Masks are RLE, whatever the file has. Annotations are in the
     order of the dataset, image by image.
 
-    It may be pickled, copied and inherited by a forked process, which copies no annotation.
+    It may be pickled, copied and inherited by a forked process, which copies no annotation. The
+    dataset must not be refreshed meanwhile, nor its file change between pickling and unpickling:
+    what is read then is a CompactMaskError.
 
     Parameters
     ----------
@@ -336,14 +339,15 @@ class COCO:
 
 
 def _document(dataset: SegmentationDataset) -> dict[str, Any]:
+    unchanged = Unchanged(dataset)
     ids = image_ids(dataset)
     check_unique(ids, dataset.path)
     metadata = dataset.metadata
     categories = Categories(dataset.classes, metadata)
-    annotations = Annotations(dataset, ids, categories)
+    annotations = Annotations(unchanged, ids, categories)
     return {
         **{key: value for key, value in metadata.items() if key not in OWN_KEYS},
-        "images": Images(dataset, ids),
+        "images": Images(unchanged, ids),
         "annotations": annotations,
         "categories": annotations.categories(),
     }

@@ -17,6 +17,7 @@ from .categories import Categories
 from .entry import Entry, Instances, box_area
 from .rle import box, packed
 from .sequences import Annotations, check_unique, column_of, image_ids
+from .unchanged import Unchanged
 
 Array = npt.NDArray[Any]
 
@@ -32,7 +33,7 @@ class Results(Annotations):
 
     Parameters
     ----------
-    dataset, image_ids, categories
+    unchanged, image_ids, categories
         As of :class:`Annotations`.
     has_box_areas : bool
         Whether the areas are those of the boxes.
@@ -40,17 +41,17 @@ class Results(Annotations):
 
     def __init__(
         self,
-        dataset: SegmentationDataset,
+        unchanged: Unchanged,
         image_ids: Array,
         categories: Categories,
         has_box_areas: bool,
     ) -> None:
-        super().__init__(dataset, image_ids, categories)
+        super().__init__(unchanged, image_ids, categories)
         self._has_box_areas = has_box_areas
 
     def __reduce__(self) -> Any:
         has_box_areas = self._has_box_areas
-        return type(self), (self._dataset, self._image_ids, self._categories, has_box_areas)
+        return type(self), (self._unchanged, self._image_ids, self._categories, has_box_areas)
 
     def column(self, name: str) -> Array:
         """Give the values of a key."""
@@ -60,6 +61,7 @@ class Results(Annotations):
             "iscrowd": lambda: np.zeros(len(self), np.int64),
         }
         if name in make and name not in self._made:
+            _ = self._unchanged.dataset
             self._made[name] = make[name]()
         return super().column(name)
 
@@ -145,9 +147,10 @@ def prepare_dataset(
     FormatError
         Where it is not clear which image each is.
     """
+    unchanged = Unchanged(dataset)
     ids = _matched(dataset, images)
     own = Categories(dataset.classes, {"categories": _of_classes(dataset, categories)})
-    return Results(dataset, ids, own, _has_box(dataset))
+    return Results(unchanged, ids, own, _has_box(dataset))
 
 
 def check_images(found: Sequence[Any], known: Array) -> None:

@@ -20,6 +20,7 @@ from .composing import ID_TEXT, Image
 from .entry import Entry, Instances, image_entry, keys_of
 from .flat import Flat
 from .lookup import Rows
+from .unchanged import Unchanged
 
 Array = npt.NDArray[Any]
 
@@ -112,25 +113,25 @@ class Images(LazyList):
 
     Parameters
     ----------
-    dataset : SegmentationDataset
-        Any.
+    unchanged : Unchanged
+        The dataset.
     image_ids : ndarray, shape (images,)
         Their ids, as :func:`image_ids` gives them.
     """
 
-    def __init__(self, dataset: SegmentationDataset, image_ids: Array) -> None:
-        self._dataset = dataset
+    def __init__(self, unchanged: Unchanged, image_ids: Array) -> None:
+        self._unchanged = unchanged
         self._image_ids = image_ids
 
     def __len__(self) -> int:
         return len(self._image_ids)
 
     def __reduce__(self) -> Any:
-        return Images, (self._dataset, self._image_ids)
+        return Images, (self._unchanged, self._image_ids)
 
     @cached_property
     def _columns(self) -> dict[str, Any]:
-        columns = {**self._dataset.images}
+        columns = {**self._unchanged.dataset.images}
         return {
             name: Texts(values) if values.dtype.kind in "OU" else values
             for name, values in columns.items()
@@ -171,18 +172,16 @@ class Annotations(LazyList):
 
     Parameters
     ----------
-    dataset : SegmentationDataset
-        Any.
+    unchanged : Unchanged
+        The dataset.
     image_ids : ndarray, shape (images,)
         The id of each image.
     categories : Categories
         Those of its classes.
     """
 
-    def __init__(
-        self, dataset: SegmentationDataset, image_ids: Array, categories: Categories
-    ) -> None:
-        self._dataset = dataset
+    def __init__(self, unchanged: Unchanged, image_ids: Array, categories: Categories) -> None:
+        self._unchanged = unchanged
         self._image_ids = image_ids
         self._categories = categories
         self._last: tuple[int, Instances] | None = None
@@ -191,7 +190,7 @@ class Annotations(LazyList):
         return int(self._indptr[-1])
 
     def __reduce__(self) -> Any:
-        return type(self), (self._dataset, self._image_ids, self._categories)
+        return type(self), (self._unchanged, self._image_ids, self._categories)
 
     @cached_property
     def _category_ids(self) -> Array:
@@ -199,7 +198,7 @@ class Annotations(LazyList):
 
     @cached_property
     def _flat(self) -> Flat:
-        return Flat(self._dataset, self._indptr)
+        return Flat(self._unchanged.dataset, self._indptr)
 
     def categories(self) -> list[Entry]:
         """Give the categories of the annotations and of all classes."""
@@ -208,7 +207,7 @@ class Annotations(LazyList):
 
     @cached_property
     def _indptr(self) -> Array:
-        ranges = map(self._dataset.detection_range, range(len(self._image_ids)))
+        ranges = map(self._unchanged.dataset.detection_range, range(len(self._image_ids)))
         ends = [stop for _, stop in ranges]
         return np.array([0, *ends], np.int64)
 
@@ -226,6 +225,7 @@ class Annotations(LazyList):
             "iscrowd": self._flat.crowds,
         }
         if name not in self._made:
+            _ = self._unchanged.dataset
             self._made[name] = make[name]()
         return self._made[name]
 
@@ -264,7 +264,7 @@ class Annotations(LazyList):
     def _instances(self, image: int) -> Instances:
         last = self._last
         if last is None or last[0] != image:
-            source = self._dataset._source
+            source = self._unchanged.dataset._source
             last = self._last = image, Instances(source.fields(image), source.masks(image))
         return last[1]
 
