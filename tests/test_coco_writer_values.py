@@ -117,3 +117,50 @@ def test_values_are_no_less_checked_in_a_folder(tmp_path):
         ):
             with pytest.raises(FormatError, match=f"image 'sa_0': {message}"):
                 out.append(one(data={name: values}))
+
+
+# further keys
+
+
+def test_a_list_of_scalars_of_numpy_is_written(path):
+    detections = two("x", [np.int64(1), np.float32(2)])
+    detections.data["y"] = [np.array([1, 2]), np.array([3])]
+    with coco.create(path) as out:
+        out.append(detections, columns={"z": np.array([1, 2]), "w": np.float32(0.5)})
+    written = document(path)
+    assert [(own["x"], own["y"]) for own in written["annotations"]] == [(1, [1, 2]), (2.0, [3])]
+    assert (written["images"][0]["z"], written["images"][0]["w"]) == ([1, 2], 0.5)
+
+
+@pytest.mark.parametrize("values", [[b"1", b""], np.array([1.0, 0]), [None, "1"], [["1"], ["2"]]])
+@pytest.mark.parametrize("allow_lossy", [False, True])
+def test_json_text_that_is_no_text_is_refused(path, values, allow_lossy):
+    with (
+        coco.create(path, allow_lossy=allow_lossy) as out,
+        pytest.raises(FormatError, match=r"image 0: instance 0: x: .*, expected JSON text"),
+    ):
+        out.append(two("x:json", values))
+
+
+def test_what_is_left_out_is_no_key_of_cocos_own(path):
+    wide = boxes(1)
+    wide.xyxy = np.array([[-1e308, 0, 1e308, 1]])
+    with coco.create(path, allow_lossy=True) as out:
+        with pytest.raises(FormatError, match=r"instance 0: .*bbox .*inf"):
+            out.append(wide)
+        out.append(boxes(0), columns={"q": np.nan, "r": "\ud800", "s": 1})
+        assert out.loss.fields == {"q", "r"}
+    assert document(path)["images"] == [{"id": 0, "s": 1}]
+
+
+def test_half_a_character_in_a_name_is_refused_at_once(path):
+    with coco.create(path, allow_lossy=True) as out:
+        with pytest.raises(FormatError, match=r"image 0 .*: file_name is '\\ud800', expected text"):
+            out.append(boxes(0), "\ud800")
+        with pytest.raises(FormatError, match=r"image 0: class_name is '\\ud800', expected text"):
+            out.append(one(data={"class_name": np.array(["\ud800"])}))
+        with pytest.raises(FormatError, match=r"classes: name is '\\ud800', expected text"):
+            out.classes = ["\ud800"]
+        assert not out.has(file_name="\ud800")
+    with pytest.raises(FormatError, match=r"classes: name is '\\ud800', expected text"):
+        coco.create(path, "w", classes=["\ud800"])

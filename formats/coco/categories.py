@@ -97,9 +97,17 @@ class Categories:
 
     def keep(self, categories: Iterable[Category]) -> None:
         """Keep categories."""
-        for category in self.new(categories):
-            self._by_id[category.id] = category
+        for category in categories:
+            self._by_id.setdefault(category.id, category)
             self._by_class.setdefault(category.class_id, category)
+
+    @property
+    def are_named_by_ids(self) -> bool:
+        """Whether every class has the id of its category for a name."""
+        ids = [
+            self._by_class[i].id if i in self._by_class else None for i in range(len(self.classes))
+        ]
+        return list(map(str, ids)) == self.classes
 
     def objects(self) -> list[dict[str, Any]]:
         """Give the list of categories: the dataset's own where it fits, else ids and names."""

@@ -15,7 +15,8 @@ from ..sink import Loss
 from . import lines
 from .categories import Categories, Category, Pair
 from .checked import checked_fields
-from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of
+from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of, plain_value
+from .values import text
 
 if TYPE_CHECKING:
     from compactmask.mask import CompactMask
@@ -113,7 +114,7 @@ class Composer:
         for row, entry in enumerate(entries):
             at = f"{where}: instance {row}"
             if self.allow_lossy:
-                entry, bad = lines.without_bad(entry)
+                entry, bad = lines.without_bad(entry, instances.taken)
                 lost |= bad
             members = lines.members(entry, lines.joined(texts, row), at)
             written.append(f"{firsts[row]}\t{members}}}\n".encode())
@@ -121,7 +122,13 @@ class Composer:
         further_columns = image.columns.keys() - ({ID_TEXT} if own["id"] != image.id else set())
         keys, more = keys_of(further_columns, own.keys() | {"file_name", "height", "width"})
         lost |= more
-        own |= {key: _plain(image.columns[name]) for name, key in keys.items() if key == name}
+        values = {
+            key: plain_value(image.columns[name]) for name, key in keys.items() if key == name
+        }
+        if self.allow_lossy:
+            values, bad = lines.without_bad(values)
+            lost |= bad
+        own |= values
         further = [(key, image.columns[name]) for name, key in keys.items() if key != name]
         entry_text = "{" + lines.members(own, further, where) + "}"
         loss = Loss(loss.masks, loss.pixels, frozenset(lost))
@@ -201,7 +208,7 @@ def _find_categories(instances: Instances, categories: Categories, where: str) -
     known: dict[int, str] = {}
     if names is not None:
         known = {
-            class_id: str(name)
+            class_id: text(f"{where}: class_name", str(name))
             for class_id, name in zip(classes, names, strict=True)
             if class_id is not None
         }
@@ -247,7 +254,3 @@ def _image_shape(
     if mask is not None and shape != (height, width):
         raise ShapeMismatchError(f"{where}: image_shape {(height, width)}, its masks have {shape}")
     return height, width
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

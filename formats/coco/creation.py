@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ..partial import beside, resolve
+from .about import checked_names
 from .composing import Composer, Style
 from .spool import Spool
-from .writer import Writer, checked_names
+from .writer import Writer
 
 Mode = Literal["x", "w", "a"]
 
@@ -64,7 +65,7 @@ def create(
     FileExistsError
         Where there is something that the mode does not allow.
     BusyError
-        Where another process writes it.
+        Where another writer is at work on it, in this process or another one.
     FormatError
         Where images wait that were written with another style.
 
@@ -88,20 +89,33 @@ def create(
     real = resolve(path)
     names = checked_names(() if classes is None else classes, real)
     spool = Spool(real)
-    exists = os.path.lexists(real)
-    if exists and (mode == "x" or (mode == "a" and not spool.exists)):
-        problem = "exists" if mode == "x" else "is complete, and nothing is appended to that"
-        raise FileExistsError(errno.EEXIST, problem, real)
+    if mode == "x" and os.path.lexists(real):
+        raise FileExistsError(errno.EEXIST, "exists", real)
     if mode == "x" and spool.exists:
         raise FileExistsError(
             errno.EEXIST, "is not complete: mode 'a' goes on with it, 'w' begins anew", real
         )
-    writer = Writer(real, spool, real + ENDING, composer=composer, replace=mode != "x", keep=True)
-    if mode == "a" and spool.exists:
+    waits = mode != "x" and spool.open()
+    goes_on, replace = mode == "a" and waits, mode == "w" or waits
+    writer = Writer(real, spool, real + ENDING, composer=composer, replace=replace, keep=True)
+    if goes_on:
         writer.resume(names)
-    else:
-        writer.begin(names)
+        return writer
+    if waits:
+        spool.remove()
+    _check_place(real, replace)
+    writer.begin(names)
+    try:
+        _check_place(real, replace)  # One that was completed before this one had the lock.
+    except FileExistsError:
+        spool.remove()
+        raise
     return writer
+
+
+def _check_place(path: str, replace: bool) -> None:
+    if not replace and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "is complete, and nothing is appended to that", path)
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
@@ -118,7 +132,9 @@ def create_sealed(
     polygons: bool = False,
     allow_lossy: bool = False,
 ) -> Writer:
-    """Write a COCO document of which nothing is left where it is not closed.
+    """Write a COCO document of which nothing is left where it is abandoned.
+
+    A process that is killed leaves ``<path>.<hex>.*.partial``, which nobody goes on with.
 
     Parameters
     ----------

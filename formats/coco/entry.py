@@ -155,12 +155,17 @@ class Instances:
         frozenset of str
             Columns whose key another one has.
         """
+        return keys_of(self.data.keys() - KNOWN, self.taken)
+
+    @property
+    def taken(self) -> set[str]:
+        """Keys that no further column may have."""
         taken = set(TAKEN)
         if self._confidence is not None:
             taken.add("score")
         if self._tracker_id is not None:
             taken.add("tracker_id")
-        return keys_of(self.data.keys() - KNOWN, taken)
+        return taken
 
     def add_further(self, entries: Sequence[Entry], rows: Sequence[int]) -> None:
         """Add the further keys to annotations, all but those of ``:json`` columns."""
@@ -202,10 +207,15 @@ def keys_of(
 
 def plain(values: Any, rows: Sequence[int]) -> list[Any]:
     """Give rows of a column as plain Python values, in new lists."""
-    if isinstance(values, np.ndarray):
-        chosen: list[Any] = values[rows].tolist()
-        return chosen
-    return [values[row] for row in rows]
+    if not isinstance(values, np.ndarray):
+        return [plain_value(values[row]) for row in rows]
+    chosen: list[Any] = values[rows].tolist()
+    return chosen if values.dtype.kind != "O" else list(map(plain_value, chosen))
+
+
+def plain_value(value: Any) -> Any:
+    """Give a value of numpy as one of Python."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def image_entry(image_id: int | str, file_name: str | None, shape: tuple[int, int]) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from compactmask.errors import FormatError
@@ -43,31 +43,34 @@ def members(entry: Entry, texts: Iterable[tuple[str, str]], where: str) -> str:
     """
     parts = [_encoded(entry, where)[1:-1]]
     for key, value in texts:
+        if not isinstance(value, str):
+            raise FormatError(f"{where}: {key}: {value!r:.60}, expected JSON text")
         if value:
             parts.append(f"{_ENCODE(key)}:{checked(value, f'{where}: {key}')}")
     return ",".join(parts)
 
 
-def checked(value: Any, where: str) -> str:
+def checked(value: str, where: str) -> str:
     """Check JSON text that is written as it is, on one line."""
     try:
         json.loads(value, parse_constant=_refuse)
         value.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{where}: {value!r:.60} is not valid JSON: {error}") from None
-    one_line: str = value.replace("\n", " ").replace("\r", " ")
-    return one_line
+    return value.replace("\n", " ").replace("\r", " ")
 
 
-def without_bad(entry: Entry) -> tuple[Entry, set[str]]:
-    """Leave out the keys whose values JSON has no words for, and name them."""
+def without_bad(entry: Entry, kept: Collection[str] = ()) -> tuple[Entry, set[str]]:
+    """Leave out the keys whose values JSON has no words for, but some keys, and name them."""
     good, bad = {}, set()
     for key, value in entry.items():
         try:
             _ENCODE(value).encode()
-            good[key] = value
         except (TypeError, ValueError, RecursionError):
-            bad.add(key)
+            if key not in kept:
+                bad.add(key)
+                continue
+        good[key] = value
     return good, bad
 
 

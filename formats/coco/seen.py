@@ -39,5 +39,5 @@ class Seen:
 
 def hashed(text: str) -> int:
     """Give 64 bits that stand for a text: two of a million are alike by a chance of 1 in 10**7."""
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)

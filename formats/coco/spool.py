@@ -23,6 +23,8 @@ VERSION = 1
 ANNOTATIONS = ".annotations.partial"
 IMAGES = ".images.partial"
 READ_BYTES = 1 << 20
+_HELD: dict[str, tuple[int, object]] = {}
+"""The process that writes each, and its lock: record locks keep no process from itself."""
 
 
 class Record(NamedTuple):
@@ -49,16 +51,41 @@ class Spool:
         self.annotations_path, self.images_path = base + ANNOTATIONS, base + IMAGES
         self._images = -1
         self._annotations = -1
-        self._images_end = 0
-        self.annotations_end = 0
+        self._lock_of_process = object()
+        self.ends = 0, 0
+        """Bytes of records and of lines that are good; whole images, whatever interrupts."""
 
     @property
     def exists(self) -> bool:
         """Whether a writer left its records here."""
         return os.path.lexists(self.images_path)
 
+    def open(self) -> bool:
+        """Open and lock what a writer left; tell whether there is anything.
+
+        Raises
+        ------
+        BusyError
+            Where another writer is at work here.
+        """
+        self._claim()
+        try:
+            while True:
+                self._images = disk.open_to_write(self.images_path)
+                self._lock()
+                if _is_at(self._images, self.images_path):
+                    return True
+                os.close(self._images)  # Its writer is done, and has removed it.
+        except FileNotFoundError:
+            self._images = -1
+            self.close()
+            return False
+        except BaseException:
+            self.close()
+            raise
+
     def create(self, note: dict[str, Any]) -> None:
-        """Begin two new files; what another writer left is removed.
+        """Begin two new files where there are none.
 
         Parameters
         ----------
@@ -70,18 +97,25 @@ class Spool:
         BusyError
             Where another writer is at work here.
         """
-        if self.exists:
-            self._open_images()
-            self.remove()
-        self._images = disk.create(self.images_path)
-        self._lock()
-        with contextlib.suppress(FileNotFoundError):
-            disk.remove(self.annotations_path)
-        self._annotations = disk.create(self.annotations_path)
-        self._write_record(_line({"version": VERSION, **note}, ""))
+        self._claim()
+        try:
+            try:
+                self._images = disk.create(self.images_path)
+            except FileExistsError:
+                raise self._busy() from None
+            self._lock()
+            if not _is_at(self._images, self.images_path):
+                raise self._busy()
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(self.annotations_path)
+            self._annotations = disk.create(self.annotations_path)
+            self._begin(note)
+        except BaseException:
+            self.close()
+            raise
 
     def resume(self, note: dict[str, Any]) -> Iterator[tuple[Record, list[bytes]]]:
-        """Open what is there, and give each whole image with its lines; the rest is cut off.
+        """Give each whole record of what is open with its lines; the rest is cut off.
 
         Parameters
         ----------
@@ -90,12 +124,9 @@ class Spool:
 
         Raises
         ------
-        BusyError
-            Where another writer is at work here.
         FormatError
             Where it was begun with another note.
         """
-        self._open_images()
         try:
             self._annotations = disk.open_to_write(self.annotations_path)
         except FileNotFoundError:
@@ -105,38 +136,39 @@ class Spool:
             begun = _record(first)
             if begun is None:  # Killed before anything was there.
                 disk.truncate(self._images, 0)
-                self._write_record(_line({"version": VERSION, **note}, ""))
+                self._begin(note)
             elif begun.note != {"version": VERSION, **note}:
                 raise FormatError(
                     f"{self.images_path}: begun with {begun.note}, "
                     f"expected { ({'version': VERSION, **note}) }"
                 )
             else:
-                self._images_end = len(first)
+                self.ends = len(first), 0
                 for line in records:
                     record = _record(line)
                     own = None if record is None else self._read_lines(lines, record.note)
                     if record is None or own is None:
                         break
-                    self._images_end += len(line)
-                    self.annotations_end = record.note["end"]
+                    self.ends = self.ends[0] + len(line), record.note["end"]
                     yield record, own
-        disk.truncate(self._images, self._images_end)
-        disk.truncate(self._annotations, self.annotations_end)
+        disk.truncate(self._images, self.ends[0])
+        disk.truncate(self._annotations, self.ends[1])
 
     def append(self, lines: list[bytes], note: dict[str, Any], entry: str) -> None:
-        """Add an image: its annotations, what to note of it, and its entry."""
+        """Add an image: its annotations, what to note of it, and its entry. Or only a note."""
         data = b"".join(lines)
-        end = self.annotations_end + len(data)
-        disk.write(self._annotations, data, self.annotations_end)
-        self._write_record(_line({"end": end, "crc": zlib.crc32(data), **note}, entry))
-        self.annotations_end = end
+        images_end, annotations_end = self.ends
+        end = annotations_end + len(data)
+        record = _line({"end": end, "crc": zlib.crc32(data), **note}, entry)
+        disk.write(self._annotations, data, annotations_end)
+        disk.write(self._images, record, images_end)
+        self.ends = images_end + len(record), end
 
     def records(self) -> Iterator[Record]:
-        """Read what was noted, image by image."""
+        """Read what was noted."""
         with self._reader(self._images) as file:
             at = len(file.readline())
-            while at < self._images_end:
+            while at < self.ends[0]:
                 line = file.readline()
                 at += len(line)
                 record = _record(line)
@@ -148,7 +180,7 @@ class Spool:
         """Read the lines of all annotations."""
         with self._reader(self._annotations) as file:
             at = 0
-            while at < self.annotations_end:
+            while at < self.ends[1]:
                 line = file.readline()
                 at += len(line)
                 yield line
@@ -159,6 +191,8 @@ class Spool:
             if fd >= 0:
                 os.close(fd)
         self._annotations = self._images = -1
+        if _HELD.get(self.images_path) == (os.getpid(), self._lock_of_process):
+            del _HELD[self.images_path]
 
     def remove(self) -> None:
         """Remove both files, where they are still those of this writer.
@@ -170,13 +204,21 @@ class Spool:
             (self.annotations_path, self._annotations),
         ):
             with contextlib.suppress(FileNotFoundError):
-                if fd < 0 or os.path.samestat(os.fstat(fd), os.stat(path)):
+                if fd < 0 or _is_at(fd, path):
                     disk.remove(path)
         self.close()
 
-    def _open_images(self) -> None:
-        self._images = disk.open_to_write(self.images_path)
-        self._lock()
+    def _claim(self) -> None:
+        """Keep other writers of this process out."""
+        mine = os.getpid(), self._lock_of_process
+        held = _HELD.setdefault(self.images_path, mine)
+        if held != mine:
+            if held[0] == mine[0]:
+                raise self._busy()
+            _HELD[self.images_path] = mine  # What the parent of this process holds, it does not.
+
+    def _busy(self) -> BusyError:
+        return BusyError(f"{self.images_path}: another writer is at work on it")
 
     def _lock(self) -> None:
         if fcntl is None:
@@ -185,17 +227,16 @@ class Spool:
             fcntl.lockf(self._images, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
-                os.close(self._images)
-                self._images = -1
-                raise BusyError(f"{self.images_path}: another writer is at work on it") from None
+                raise self._busy() from None
 
-    def _write_record(self, line: bytes) -> None:
-        disk.write(self._images, line, self._images_end)
-        self._images_end += len(line)
+    def _begin(self, note: dict[str, Any]) -> None:
+        first = _line({"version": VERSION, **note}, "")
+        disk.write(self._images, first, 0)
+        self.ends = len(first), 0
 
     def _read_lines(self, file: Any, note: dict[str, Any]) -> list[bytes] | None:
         """Read the annotations of a record; None where they are not those that it counted."""
-        size = note["end"] - self.annotations_end
+        size = note["end"] - self.ends[1]
         data = file.read(size)
         if len(data) != size or zlib.crc32(data) != note["crc"]:
             return None
@@ -206,6 +247,13 @@ class Spool:
         """Give a buffered reader from the start of a file; closing it lets no lock go."""
         os.lseek(fd, 0, os.SEEK_SET)
         return os.fdopen(fd, "rb", READ_BYTES, closefd=False)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _line(note: dict[str, Any], entry: str) -> bytes:

@@ -8,23 +8,36 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
-from compactmask.errors import FormatError
+from compactmask.errors import CompactMaskError, FormatError
 
 from .. import disk
 from ..partial import put_in_place
 from ..sink import Loss
 from . import lines
+from .about import About, checked_metadata, checked_names
 from .categories import Categories, Category
 from .composing import Composer, Image
-from .seen import Seen, hashed
+from .register import Added, Register
 from .spool import Spool
+from .values import text
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 WRITE_BYTES = 1 << 20
+
+
+class Waiting(NamedTuple):
+    """An image that is given to the spool, to be counted when that has it."""
+
+    ends: tuple[int, int]
+    """Those of the spool without it."""
+    added: Added
+    categories: list[Category]
+    loss: Loss
+    """With that of this image."""
 
 
 class Writer:
@@ -67,14 +80,11 @@ class Writer:
         self._replace = replace
         self._keep = keep
         self._pid = os.getpid()
-        self._classes: list[str] = []
-        self._metadata: dict[str, Any] = {}
-        self._noted_classes: list[str] | None = None
-        self._categories = Categories(self._classes, self._metadata)
+        self._about = About(target)
+        self._categories = Categories(self._about.classes, self._about.metadata)
         self._loss = Loss()
-        self._ids, self._names, self._pairs = Seen(), Seen(), Seen()
-        self._annotation_ids: Seen | None = Seen()
-        self._images = self._instances = 0
+        self._register = Register()
+        self._waiting: Waiting | None = None
         self._one_at_a_time = threading.RLock()
 
     @property
@@ -85,35 +95,49 @@ class Writer:
     @property
     def classes(self) -> list[str]:
         """Class names, to which more may be added; ``class_id`` is the index into them."""
-        return self._classes
+        return self._about.classes
 
     @classes.setter
     def classes(self, names: Iterable[str]) -> None:
-        self._classes[:] = checked_names(names, self._target)
+        self._about.classes[:] = checked_names(names, self._target)
+        self._note_about()
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What the dataset says about itself; must be JSON."""
-        return self._metadata
+        return self._about.metadata
 
     @metadata.setter
     def metadata(self, value: Mapping[str, Any]) -> None:
-        self._metadata.clear()
-        self._metadata.update(value)
+        checked_metadata(value, self._target)
+        own, new = self._about.metadata, dict(value)
+        own.clear()
+        own.update(new)
+        self._note_about()
 
     @property
     def loss(self) -> Loss:
         """What could not be held so far."""
-        return self._loss
+        self._settle()
+        if self._composer.style == "dataset":
+            return self._loss
+        said = {
+            "classes": not self._categories.are_named_by_ids,
+            "metadata": self.metadata.keys() - {"categories"},
+        }
+        fields = self._loss.fields | {name for name, lost in said.items() if lost}
+        return Loss(self._loss.masks, self._loss.pixels, fields)
 
     @property
     def instances(self) -> int:
         """Number of instances appended."""
-        return self._instances
+        self._settle()
+        return self._register.instances
 
     def __len__(self) -> int:
         """Give the number of images."""
-        return self._images
+        self._settle()
+        return self._register.images
 
     def has(self, *, file_name: str | None = None, id: SupportsIndex | None = None) -> bool:
         """Tell whether there is an image of a file name or id.
@@ -127,13 +151,10 @@ class Writer:
         """
         if file_name is None and id is None:
             raise TypeError(f"{self._target}: a file_name or an id expected")
+        number = None if id is None else _checked_id(id, f"{self._target}: id")
         with self._one_at_a_time:
-            if file_name is None:
-                return _checked_id(id, f"{self._target}: id") in self._ids
-            if id is None:
-                return hashed(file_name) in self._names
-            number = _checked_id(id, f"{self._target}: id")
-            return hashed(f"{number} {file_name}") in self._pairs
+            self._settle()
+            return self._register.has(file_name, number)
 
     def append(
         self,
@@ -172,6 +193,7 @@ class Writer:
             Where the id exists, a class has two category ids, a value is nothing that JSON
             holds, a result has no score, or a mask would not come back from polygons.
         """
+        self._check_process()
         with self._one_at_a_time:
             if self._closed:
                 raise ValueError(f"{self._target}: the writer is closed")
@@ -186,10 +208,14 @@ class Writer:
             Where a file was put there meanwhile, and must stay.
         FormatError
             Where the metadata is not JSON. The writer stays open.
+        CompactMaskError
+            In a fork of the process that the writer belongs to.
         """
         with self._one_at_a_time:
             if self._closed:
                 return
+            self._check_process()
+            self._note_about()
             with contextlib.suppress(FileNotFoundError):
                 disk.remove(self._temporary)  # It may be a second name of a complete document.
             with open(self._temporary, "xb", WRITE_BYTES) as file:
@@ -202,9 +228,12 @@ class Writer:
     def abandon(self) -> None:
         """Let go of it as it is, if it is not closed. Nothing takes the document's place."""
         if not self._closed and os.getpid() == self._pid:
-            self._closed = True
             with contextlib.suppress(FileNotFoundError):
                 disk.remove(self._temporary)
+            if self._keep:
+                with contextlib.suppress(CompactMaskError, TypeError, OSError):
+                    self._note_about()
+            self._closed = True
             if self._keep:
                 self._spool.close()
             else:
@@ -239,29 +268,37 @@ class Writer:
         self.classes = classes
 
     def resume(self, classes: list[str]) -> None:
-        """Go on with what waits in the spool."""
-        for (note, _), own_lines in self._spool.resume(self._note()):
-            if "classes" in note:
-                self._noted_classes = note["classes"]
-                self._metadata.update(note["metadata"])
-            self._categories.keep([Category(*item) for item in note["categories"]])
-            number, name = note["id"], note["file_name"]
-            stated = [line.partition(b"\t")[0] for line in own_lines]
-            if self._composer.style == "results":
-                stated = [b""] * len(stated)
-            self._keep_image(number, name, [int(own) if own else None for own in stated])
-            masks, pixels, fields = note["loss"]
-            self._add_loss(Loss(masks, pixels, frozenset(fields)))
-        before = self._noted_classes or []
-        common = min(len(before), len(classes))
-        if before[:common] != classes[:common]:
+        """Go on with what waits in the spool, which is open."""
+        try:
+            for (note, _), own_lines in self._spool.resume(self._note()):
+                self._restore(note, own_lines)
+            before = list(self.classes)
+            common = min(len(before), len(classes))
+            if before[:common] != classes[:common]:
+                raise FormatError(
+                    f"{self._target}: classes {classes}, those that are there are {before}: "
+                    "expected them to begin alike"
+                )
+        except BaseException:
             self._spool.close()
-            raise FormatError(
-                f"{self._target}: classes {classes}, those that are there are {before}: expected "
-                "them to begin alike"
-            )
+            raise
         self._closed = False
         self.classes = classes if len(classes) > len(before) else before
+
+    def _restore(self, note: dict[str, Any], own_lines: list[bytes]) -> None:
+        """Take one record of the spool."""
+        if "classes" in note:
+            self._about.restore(note)
+            return
+        stated = [line.partition(b"\t")[0] for line in own_lines]
+        ids = [int(own) if own else None for own in stated]
+        number = note["id"]
+        self._register.add(
+            self._register.with_image(number, note.get("own_id", number), note["file_name"], ids)
+        )
+        self._categories.keep([Category(*item) for item in note["categories"]])
+        masks, pixels, fields = note["loss"]
+        self._loss = _sum(self._loss, Loss(masks, pixels, frozenset(fields)))
 
     def _append(
         self,
@@ -271,17 +308,20 @@ class Writer:
         image_id: SupportsIndex | None,
         columns: Mapping[str, Any],
     ) -> None:
-        where = f"{self._target}: image {self._images}"
+        self._settle()
+        where = f"{self._target}: image {self._register.images}"
         if file_name is not None:
             if not isinstance(file_name, str):
                 raise TypeError(f"{where}: file_name: str expected, not {type(file_name).__name__}")
             where += f" ({file_name!r})"
+            text(f"{where}: file_name", file_name)
         number = (
-            self._free_id() if image_id is None else _checked_id(image_id, f"{where}: image_id")
+            self._register.free_id()
+            if image_id is None
+            else _checked_id(image_id, f"{where}: image_id")
         )
-        if number in self._ids:
-            raise FormatError(f"{where}: the document has an image of id {number}")
         image = Image(number, file_name, image_shape, columns)
+        self._register.check(number, image.own_id, where)
         composed = self._composer.compose(detections, image, self._categories, where)
         note: dict[str, Any] = {
             "id": number,
@@ -289,39 +329,44 @@ class Writer:
             "categories": self._categories.new(composed.categories),
             "loss": [composed.loss.masks, composed.loss.pixels, sorted(composed.loss.fields)],
         }
-        if self._noted_classes != self._classes:
-            lines.text(self._metadata, f"{self._target}: metadata")
-            note |= {"classes": self._classes, "metadata": self._metadata}
-        self._spool.append(composed.lines, note, composed.entry)
-        self._noted_classes = list(self._classes)
-        self._categories.keep(composed.categories)
-        self._keep_image(number, file_name, composed.ids)
-        self._add_loss(composed.loss)
-
-    def _keep_image(self, number: int, file_name: str | None, ids: Iterable[int | None]) -> None:
-        self._ids.add(number)
-        if file_name is not None:
-            self._names.add(hashed(file_name))
-            self._pairs.add(hashed(f"{number} {file_name}"))
-        self._images += 1
-        for own in ids:
-            self._instances += 1
-            known = self._annotation_ids
-            if known is not None and (own is None or not known.add(own)):
-                self._annotation_ids = None
-
-    def _add_loss(self, more: Loss) -> None:
-        self._loss = Loss(
-            self._loss.masks + more.masks,
-            self._loss.pixels + more.pixels,
-            self._loss.fields | more.fields,
+        if image.own_id != number:
+            note["own_id"] = image.own_id
+        self._note_about()
+        self._waiting = Waiting(
+            self._spool.ends,
+            self._register.with_image(number, image.own_id, file_name, composed.ids),
+            composed.categories,
+            _sum(self._loss, composed.loss),
         )
+        self._spool.append(composed.lines, note, composed.entry)
+        self._settle()
 
-    def _free_id(self) -> int:
-        number = self._images
-        while number in self._ids:
-            number += 1
-        return number
+    def _settle(self) -> None:
+        """Count the image that was appended last, where the spool has it: interrupts may come."""
+        if self._waiting is None:
+            return
+        with self._one_at_a_time:
+            waiting = self._waiting
+            if waiting is not None and waiting.ends != self._spool.ends:
+                self._register.add(waiting.added)
+                self._categories.keep(waiting.categories)
+                self._loss = waiting.loss
+            self._waiting = None
+
+    def _note_about(self) -> None:
+        """Note classes and metadata, where they have changed."""
+        with self._one_at_a_time:
+            self._settle()
+            note = self._about.changes()
+            if note is not None and not self._closed and os.getpid() == self._pid:
+                self._spool.append([], note, "")
+                self._about.noted(note)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise CompactMaskError(
+                f"{self._target}: its writer belongs to process {self._pid}, not to this fork of it"
+            )
 
     def _note(self) -> dict[str, Any]:
         return {"style": self._composer.style, "polygons": self._composer.polygons}
@@ -334,12 +379,14 @@ class Writer:
             yield b"]\n"
             return
         yield b"{"
-        for key, value in self._metadata.items():
+        for key, value in self.metadata.items():
             if key not in ("images", "annotations", "categories"):
                 where = f"{self._target}: metadata[{key!r}]"
                 yield f"{lines.text(key, where)}:{lines.text(value, where)},\n".encode()
         yield b'"images":['
-        yield from _separated(record.entry.encode() for record in self._spool.records())
+        yield from _separated(
+            record.entry.encode() for record in self._spool.records() if "id" in record.note
+        )
         yield b'],\n"annotations":['
         yield from _separated(self._annotations())
         yield b'],\n"categories":'
@@ -350,7 +397,7 @@ class Writer:
         """Give annotations with their ids, or with new ones where they are not unique."""
         for position, line in enumerate(self._spool.lines(), 1):
             number, _, members = line.partition(b"\t")
-            if self._annotation_ids is None:
+            if not self._register.are_unique:
                 number = b"%d" % position
             yield b'{"id":' + number + b"," + members[:-1]
 
@@ -373,12 +420,5 @@ def _checked_id(value: Any, where: str) -> int:
     return number
 
 
-def checked_names(names: Iterable[str], path: str) -> list[str]:
-    """Give class names as a list of str."""
-    if isinstance(names, str):
-        raise TypeError(f"{path}: classes {names!r}, a list of names expected")
-    found = list(names)
-    for name in found:
-        if not isinstance(name, str):
-            raise TypeError(f"{path}: classes: {name!r}, str expected")
-    return [str(name) for name in found]
+def _sum(one: Loss, other: Loss) -> Loss:
+    return Loss(one.masks + other.masks, one.pixels + other.pixels, one.fields | other.fields)
