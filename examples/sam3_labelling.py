@@ -13,6 +13,7 @@ import base64
 import io
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ KEY = "ROBOFLOW_API_KEY"
 SENT_AS_THEY_ARE = {"JPEG", "PNG", "WEBP"}
 NOT_ALLOWED = {401, 402, 403}
 LONGEST_WAIT = 60.0
+SHORT_KEY = 8
+"""A key of fewer characters may be a part of a word."""
 
 
 class Endpoint:
@@ -140,7 +143,12 @@ class Endpoint:
 
     def _secret(self, text: str) -> str:
         """Take the key out of a message: a broken connection is told with its URL."""
-        return text.replace(quote_plus(self._api_key), "***").replace(self._api_key, "***")
+        for key in (quote_plus(self._api_key), self._api_key):
+            pattern = re.escape(key)
+            if len(key) < SHORT_KEY:
+                pattern = rf"(?<!\w){pattern}(?!\w)"
+            text = re.sub(pattern, "***", text)
+        return text
 
 
 def seconds(text: str) -> float:

@@ -206,6 +206,32 @@ def test_a_server_that_is_not_there_leaves_images_out_without_telling_the_key(ph
 
 
 @pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("s", "status 400: {'message': 'the key *** of keys is no kiss'}"),
+        ("longenough", "status 400: {'message': 'the key *** of keys is no ki***ss'}"),
+        ("a b+c/", "status 400: {'message': 'the key *** of keys is no kiss'}"),
+    ],
+)
+def test_a_key_is_taken_out_of_messages_and_a_short_one_as_a_word_only(photos, example, key, told):
+    inside = key if len(key) > 8 else ""
+
+    def refused(handler):
+        data = repr({"message": f"the key {key} of keys is no ki{inside}ss"}).encode()
+        handler.send_response(400)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    with Server(response) as server:
+        server.answer = refused
+        endpoint = example(LABELLING).Endpoint(made.TEXTS, key, server.url)
+        with pytest.raises(RuntimeError) as caught:
+            endpoint(photos / "01.png")
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
     ("key", "folder", "message"),
     [("", "photos", "ROBOFLOW_API_KEY is not set"), (KEY, "nothing", "nothing is no folder")],
 )
