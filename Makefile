@@ -3,7 +3,7 @@ PYTHON ?= python
 NEWEST_SUPERVISION := $(shell sed -n 's/^NEWEST = "\(.*\)"$$/\1/p' tests/supervision_versions.py)
 OLDEST_SUPERVISION := $(shell sed -n 's/^dependencies.*supervision>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 
-.PHONY: develop test crash soak debug oldest lint format types doctest bench smoke dist clean
+.PHONY: develop test crash soak debug debug-build debug-test oldest lint format types doctest bench smoke dist clean
 
 develop:        ## install editable, with everything for development
 	$(PYTHON) -m pip install --editable ".[dev]"
@@ -17,9 +17,13 @@ crash:          ## all states that a killed writer or a power failure may leave;
 soak:           ## a writer and four readers for ten minutes with each compression; the suite takes seconds
 	COMPACTMASK_SOAK_SECONDS=600 $(PYTHON) -m pytest -s tests/test_soak.py
 
-debug:          ## the whole suite on a build that checks bounds and overflow, in an environment of its own
+debug: debug-build debug-test  ## the whole suite on a build that checks bounds and overflow, in an environment of its own
+
+debug-build:
 	$(PYTHON) -m venv build/debug-venv
 	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]" "supervision==$(NEWEST_SUPERVISION)"
+
+debug-test:
 	build/debug-venv/bin/pytest
 
 oldest:         ## what supervision does with our masks, on the oldest release of it that is supported
