@@ -132,6 +132,8 @@ def convert(
     )
 
 
+ID_TEXT = "id:json"
+"""The column of ids that are text; others are positions then."""
 OF_NAMES = (errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 """What the name of an image may be to blame for."""
 
@@ -237,12 +239,12 @@ class _Copy:
         if not self._resumes:
             return there
         seen: set[int | str] = set()
+        by_name = not self._by_id or ID_TEXT in self._ds.images
         for i, image_id in enumerate(ids.tolist()):
             name = None if names is None else names[i] or None
             place = image_id if self._by_id or name is None else os.path.splitext(name)[0]
             if place not in seen:
-                asked = {"id": image_id} if self._by_id else {"id": image_id, "file_name": name}
-                there[i] = self._out.has(**asked)
+                there[i] = self._out.has(id=image_id, file_name=name if by_name else None)
             seen.add(place)
         return there
 

@@ -101,6 +101,37 @@ def test_nothing_is_appended_to_a_complete_document(tmp_path, form):
     assert out.read_bytes() == before
 
 
+@pytest.mark.parametrize(("form", "other"), [("coco", "coco-results"), ("coco-results", "coco")])
+def test_a_complete_document_of_another_style_is_not_gone_on_with(tmp_path, form, other):
+    source, out = document(tmp_path, 3), tmp_path / "out.json"
+    cm.convert(source, out, format=form)
+    with pytest.raises(FormatError, match=r"out\.json: .*, expected what is gone on with: "):
+        cm.convert(source, out, resume=True, format=other)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"images": [image(0, file_name="x.jpg")]}, "another one"),
+        ({"categories": [{"id": 3, "name": "dog"}]}, "its classes are"),
+    ],
+)
+def test_a_complete_document_of_another_source_is_not_gone_on_with(tmp_path, more, message):
+    source = dataset(annotation(1, 0), images=[image(0)])
+    cm.convert(write(tmp_path, source), tmp_path / "out.json")
+    with pytest.raises(FormatError, match=message):
+        cm.convert(write(tmp_path, source | more), tmp_path / "out.json", resume=True)
+
+
+def test_complete_results_with_text_ids_are_found_complete(tmp_path):
+    items = [annotation(1, "b", score=0.5), annotation(2, "c", score=0.5)]
+    images = [image(key, file_name=key) for key in ("a", "b", "c")]
+    source = write(tmp_path, dataset(*items, images=images))
+    for present in (0, 2):
+        report = cm.convert(source, tmp_path / "out.json", resume=True, format="coco-results")
+        assert report.present == present
+
+
 def test_images_that_were_added_to_the_source_are_added(tmp_path):
     out = tmp_path / "out.h5"
     cm.convert(document(tmp_path, 3), out)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from compactmask.errors import FormatError
 
 from ..sink import Loss
-from .composing import Style
+from .composing import ID_TEXT, Style
 from .reader import CocoSource
 
 if TYPE_CHECKING:
     from supervision import Detections
+
+
+RESULTS = "COCO JSON, results"
 
 
 class Complete:
@@ -30,20 +31,33 @@ class Complete:
 
     def __init__(self, path: str, style: Style) -> None:
         self.path = path
-        self.classes: list[str] = []
         self.metadata: dict[str, Any] = {}
         self.loss = Loss()
         self._style = style
         source = CocoSource(path)
-        self._ids = np.sort(source.images["id"])
+        is_results = source.about["format"] == RESULTS
+        if is_results != (style == "results"):
+            found = "results" if is_results else "a dataset"
+            raise FormatError(f"{path}: {found}, expected what is gone on with: {style}")
+        self.classes = [] if is_results else source.classes
+        columns = source.images
+        self._places = {key: i for i, key in enumerate(columns["id"].tolist())}
+        self._names = None if is_results else columns["file_name"]
+        self._texts = set(columns["file_name"].tolist()) if ID_TEXT in columns else None
         source.close()
 
     def has(self, *, file_name: str | None = None, id: int | None = None) -> bool:
-        """Tell whether there is an image of an id."""
-        if id is None:
-            raise TypeError(f"{self.path}: an id expected")
-        at = np.searchsorted(self._ids, id)
-        return bool(at < len(self._ids) and self._ids[at] == id)
+        """Tell whether there is an image of an id, and where names are told of a file name.
+
+        Results whose ids are text know images by that, as their file name.
+        """
+        if self._texts is not None and self._names is None:
+            return file_name in self._texts
+        if id not in self._places:
+            return False
+        return (
+            file_name is None or self._names is None or (self._names[self._places[id]] == file_name)
+        )
 
     def append(
         self,
