@@ -85,9 +85,12 @@ def test_one_that_begins_when_another_ends_does_not_replace_it(path, monkeypatch
 
 
 def test_one_that_began_with_nothing_does_not_replace_what_appears(path):
-    with pytest.raises(FileExistsError, match="made meanwhile"), coco.create(path, "a") as out:
-        out.append(one())
-        path.write_text("mine")
+    out = coco.create(path, "a")
+    out.append(one())
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="made meanwhile"):
+        out.close()
+    out.abandon()
     assert path.read_text() == "mine"
 
 

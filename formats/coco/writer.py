@@ -15,7 +15,7 @@ from compactmask.errors import CompactMaskError, FormatError
 from .. import disk
 from ..partial import put_in_place
 from ..sink import Loss
-from . import lines
+from . import assembling
 from .about import About, checked_metadata, checked_names
 from .categories import Categories, Category
 from .composing import Composer, Image
@@ -374,40 +374,14 @@ class Writer:
     def _document(self) -> Iterator[bytes]:
         """Give the document in parts."""
         if self._composer.style == "results":
-            yield b"["
-            yield from _separated(b"{" + line[1:-1] for line in self._spool.lines())
-            yield b"]\n"
-            return
-        yield b"{"
-        for key, value in self.metadata.items():
-            if key not in ("images", "annotations", "categories"):
-                where = f"{self._target}: metadata[{key!r}]"
-                yield f"{lines.text(key, where)}:{lines.text(value, where)},\n".encode()
-        yield b'"images":['
-        yield from _separated(
-            record.entry.encode() for record in self._spool.records() if "id" in record.note
+            return assembling.results(self._spool)
+        return assembling.dataset(
+            self._spool,
+            self.metadata,
+            self._categories,
+            are_unique=self._register.are_unique,
+            where=self._target,
         )
-        yield b'],\n"annotations":['
-        yield from _separated(self._annotations())
-        yield b'],\n"categories":'
-        yield lines.text(self._categories.objects(), f"{self._target}: categories").encode()
-        yield b"}\n"
-
-    def _annotations(self) -> Iterator[bytes]:
-        """Give annotations with their ids, or with new ones where they are not unique."""
-        for position, line in enumerate(self._spool.lines(), 1):
-            number, _, members = line.partition(b"\t")
-            if not self._register.are_unique:
-                number = b"%d" % position
-            yield b'{"id":' + number + b"," + members[:-1]
-
-
-def _separated(items: Iterable[bytes]) -> Iterator[bytes]:
-    separator = b"\n"
-    for item in items:
-        yield separator
-        yield item
-        separator = b",\n"
 
 
 def _checked_id(value: Any, where: str) -> int:
