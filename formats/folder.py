@@ -180,6 +180,12 @@ class FolderSource(ABC):
         indptr = self._opened().indptr
         return int(indptr[i]), int(indptr[i + 1])
 
+    def having(self, name: str) -> BoolMask:
+        """Tell which images have masks; columns are of all of them."""
+        if name != "mask":
+            return np.ones(self.n_images, np.bool_)
+        return np.array([self._has_masks(i) for i in range(self.n_images)], np.bool_)
+
     def masks(self, i: int) -> Packed | None:
         """Read the masks of image ``i``; those of the last image are kept."""
         self._opened()

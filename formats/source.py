@@ -139,6 +139,13 @@ class Source(Protocol):
     def fields(self, i: int) -> dict[str, Any]:
         """Give the keyword arguments of image ``i``'s ``sv.Detections``, fresh, all but mask."""
 
+    def having(self, name: str) -> BoolMask:
+        """Tell which images have what others may lack.
+
+        ``name`` is "mask", "confidence", "class_id", "tracker_id" or a column of
+        ``Detections.data`` that some image has.
+        """
+
     def masks(self, i: int) -> Masks | None:
         """Give the masks of image ``i``, lazily; None where the image has none."""
 

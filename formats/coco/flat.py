@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dataset import SegmentationDataset
-from ..hdf5.source import Hdf5Source
 from .boxes import EXACT, POWERS, extent
 from .categories import Categories, Pair
 
@@ -114,7 +113,7 @@ class Flat:
     @cached_property
     def _has_mask(self) -> Bools:
         there = self._there("mask", "crop_shapes")
-        if not isinstance(self._source, Hdf5Source) and there.any():
+        if there.any():
             there &= self._columns["crop_shapes"][:, 0] > 0
         stated, says = self._stated("has_mask")
         return there & (stated.astype(np.bool_) | ~says)
@@ -129,9 +128,7 @@ class Flat:
     def _there(self, name: str, column: str) -> Bools:
         if column not in self._columns:
             return np.zeros(len(self), np.bool_)
-        if isinstance(self._source, Hdf5Source):
-            return np.repeat(self._source.having(name), np.diff(self._indptr))
-        return np.ones(len(self), np.bool_)
+        return np.repeat(self._source.having(name), np.diff(self._indptr))
 
 
 def extents(starts: Array, ends: Array) -> npt.NDArray[np.float64]:

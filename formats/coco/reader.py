@@ -195,6 +195,13 @@ class CocoSource:
             data["has_box"] = instances.has_box(rows)
         return fields | {"data": data | instances.further_columns(rows)}
 
+    def having(self, name: str) -> BoolMask:
+        """Tell which images have masks; columns are of all of them."""
+        if name != "mask":
+            return np.ones(self.n_images, np.bool_)
+        is_masked = self._open.masks.is_masked
+        return np.array([is_masked(i) for i in range(self.n_images)], np.bool_)
+
     def masks(self, i: int) -> Packed | None:
         """Give the masks of image ``i``; None where none of its annotations has one."""
         if not self._open.masks.is_masked(i):
