@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compactmask.errors import FormatError
 
 from ..sink import Loss
-from .composing import ID_TEXT, Style
+from .composing import ID_TEXT, Image, Style
 from .reader import CocoSource
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Complete:
         columns = source.images
         self._places = {key: i for i, key in enumerate(columns["id"].tolist())}
         self._names = None if is_results else columns["file_name"]
-        self._texts = set(columns["file_name"].tolist()) if ID_TEXT in columns else None
+        texts = columns.get(ID_TEXT)
+        self._texts = None if texts is None else {_own_id({ID_TEXT: text}) for text in texts}
         source.close()
 
     def has(self, *, file_name: str | None = None, id: int | None = None) -> bool:
@@ -67,14 +68,15 @@ class Complete:
         image_id: int | None = None,
         columns: Mapping[str, Any] | None = None,
     ) -> None:
-        """Refuse an image, but one that results hold nothing of.
+        """Refuse an image, but one that is there by an id that is text, or results say nothing of.
 
         Raises
         ------
         FormatError
             Always, otherwise.
         """
-        if len(detections) or self._style == "dataset":
+        is_there = self._texts is not None and _own_id(columns or {}) in self._texts
+        if not is_there and (len(detections) or self._style == "dataset"):
             raise FormatError(
                 f"{self.path}: image id {image_id}: the document that is gone on with lacks it, "
                 "and is complete: nothing is appended to that"
@@ -85,3 +87,8 @@ class Complete:
 
     def abandon(self) -> None:
         """Do nothing."""
+
+
+def _own_id(columns: Mapping[str, Any]) -> int | str:
+    """Give the text that is an image's id; a number that says nothing where it is none."""
+    return Image(-1, None, None, columns).own_id
