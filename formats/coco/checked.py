@@ -86,10 +86,12 @@ def column(values: Any, kinds: str, name: str) -> Array:
     """
     array = _array(values)
     kind = array.dtype.kind
+    if kind == "i" and "i" in kinds and array.ndim == 1:
+        return array.astype(np.int64, copy=False)
     good = np.zeros(len(array), np.bool_)
     if array.ndim == 1 and kind == "b":
         good[:] = "b" in kinds
-    elif array.ndim == 1 and kind in "iu":
+    elif array.ndim == 1 and kind == "u":
         good = (array <= np.iinfo(np.int64).max) & ("i" in kinds)
     elif array.ndim == 1 and kind == "f":
         whole = (np.floor(array) == array) & (array >= -(2.0**63)) & (array < 2.0**63)
@@ -99,7 +101,7 @@ def column(values: Any, kinds: str, name: str) -> Array:
         found = short(array.tolist()[at])
         raise FormatError(f"instance {at}: {name} is {found}, expected {EXPECTED[kinds]}")
     if "f" in kinds:
-        return array if kind in "iu" else array.astype(np.float64)
+        return array.astype(np.float64 if kind == "f" else np.int64, copy=False)
     return array.astype(np.int64 if "i" in kinds else np.bool_)
 
 

@@ -38,8 +38,10 @@ class Image(NamedTuple):
     @property
     def own_id(self) -> int | str:
         """The id as its document gave it: a text where that stands in the column ``id:json``."""
+        if ID_TEXT not in self.columns:
+            return self.id
         try:
-            own = json.loads(self.columns.get(ID_TEXT, "null"))
+            own = json.loads(self.columns[ID_TEXT])
         except (TypeError, ValueError):
             own = None
         return own if isinstance(own, str) else self.id
