@@ -52,8 +52,9 @@ def create(
     polygons : bool
         Write masks as polygons that give them back. Crowds and masks without pixels stay RLE.
     allow_lossy : bool
-        Whether values that JSON does not know, such as NaN, are left out, and masks that do not
-        come back from their polygons are written nevertheless. ``loss`` counts both.
+        Whether values of further keys that JSON does not know, such as NaN, are left out, and
+        masks that do not come back from their polygons are written nevertheless. ``loss`` counts
+        both.
 
     Returns
     -------
