@@ -24,6 +24,9 @@ class Bytes(Protocol):
     def bytes_read(self) -> int:
         """Bytes read by position."""
 
+    def check(self, image: int) -> None:
+        """Refuse the document of an image if it was changed since it was opened."""
+
     def read(self, image: int, start: int, stop: int) -> bytes:
         """Give the bytes from ``start`` to ``stop`` of the document of an image."""
 
@@ -75,16 +78,25 @@ class JsonFile:
         """Give at most ``size`` bytes from ``start`` on; none at the end."""
         return pread(self._fd, size, start)
 
+    def check(self, image: int) -> None:
+        """Look whether the file is as it was.
+
+        Raises
+        ------
+        CorruptFileError
+            Where it was changed.
+        """
+        if self._may_change and _stamp(self._fd) != self.stamp:
+            raise CorruptFileError(f"{self.path}: the file was changed after it was opened")
+
     def read(self, image: int, start: int, stop: int) -> bytes:
         """Give the bytes from ``start`` to ``stop``.
 
         Raises
         ------
         CorruptFileError
-            Where the file was changed.
+            Where the file has become shorter.
         """
-        if self._may_change and _stamp(self._fd) != self.stamp:
-            raise CorruptFileError(f"{self.path}: the file was changed after it was opened")
         data = pread(self._fd, stop - start, start)
         self.bytes_read += len(data)
         while len(data) < stop - start:

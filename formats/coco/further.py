@@ -140,6 +140,7 @@ class FurtherKeys:
             ):
                 stop = bounds[last][1]
                 last += 1
+            self._file.check(images[at])
             data = self._file.read(images[at], start, stop)
             for first, end in bounds[at:last]:
                 yield self._object(data[first - start : end - start], first)

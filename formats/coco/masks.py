@@ -16,6 +16,7 @@ from .instances import Instances, Rows
 from .parse import loads
 from .segmentation import pack
 
+NOTHING = b"null"
 BATCH = 1 << 22
 """Bytes that are read at once where segmentations stand close to each other."""
 
@@ -116,19 +117,24 @@ class JsonMasks:
         FormatError
             Where one is not JSON.
         """
+        self._file.check(i)
         bounds = self._places.bounds(self._instances.rows(start, stop))
         first = min((a for a, b in bounds if b > a), default=0)
         last = max((b for a, b in bounds), default=0)
         if len(bounds) > 1 and last - first <= min(BATCH, 2 * sum(b - a for a, b in bounds)):
             data = self._file.read(i, first, last)
-            texts = [data[a - first : b - first] for a, b in bounds]
+            texts = [data[a - first : b - first] or NOTHING for a, b in bounds]
         else:
-            texts = [self._file.read(i, a, b) if b > a else b"" for a, b in bounds]
+            texts = [self._file.read(i, a, b) if b > a else NOTHING for a, b in bounds]
+        try:
+            parsed: list[Any] = loads(b"[%b]" % b",".join(texts))
+            if len(parsed) == len(texts):
+                return parsed
+        except ValueError:
+            pass  # one by one, to name the annotation
         return [self._parsed(text, start + at) for at, text in enumerate(texts)]
 
     def _parsed(self, text: bytes, k: int) -> Any:
-        if not text:
-            return None
         try:
             return loads(text)
         except ValueError as error:

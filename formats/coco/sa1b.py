@@ -59,13 +59,21 @@ class Folder:
             raise CorruptFileError(f"{file.path}: the file was changed after it was opened")
         return file
 
+    def check(self, image: int) -> None:
+        """Look whether the document of an image is as it was."""
+        self._at(image).check(image)
+
     def read(self, image: int, start: int, stop: int) -> bytes:
         """Give the bytes from ``start`` to ``stop`` of the document of an image."""
+        self._bytes_read += stop - start
+        return self._at(image).read(image, start, stop)
+
+    def _at(self, image: int) -> JsonFile:
+        """Give the document of an image; the last one stays open."""
         last = self._last
         if last is None or last[0] != image:
             last = self._last = image, self.file(image)
-        self._bytes_read += stop - start
-        return last[1].read(image, start, stop)
+        return last[1]
 
     @property
     def size(self) -> int:
