@@ -31,21 +31,27 @@ class Process:
     """A fork that does something with a pipe to write to, and may be killed."""
 
     def __init__(self, work):
-        self._pipe, write = os.pipe()
+        read, write = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             with contextlib.suppress(BaseException):
                 work(lambda text: os.write(write, f"{text}\n".encode()))
             os._exit(0)
         os.close(write)
+        self._pipe = open(read)  # noqa: SIM115
+        self._said = []
+
+    def hear(self):
+        """Wait for what it says first, or for its end."""
+        self._said += self._pipe.readline().split()
 
     def kill(self):
         os.kill(self._pid, signal.SIGKILL)
 
     def wait(self):
         """Wait for its end; give what it said, and its status."""
-        with open(self._pipe) as pipe:
-            said = pipe.read().split()
+        with self._pipe as pipe:
+            said = self._said + pipe.read().split()
         return said, os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
@@ -76,6 +82,8 @@ def test_what_a_killed_process_left_is_gone_on_with(tmp_path, expected, before):
     for kill in range(KILLS + 1):
         process = Process(work)
         if kill < KILLS:
+            if kill % 2:
+                process.hear()
             time.sleep(chance.random() * 0.06)
             process.kill()
         said, status = process.wait()
