@@ -36,4 +36,7 @@ def extension(source: Path) -> Extension:
     return result
 
 
-setup(ext_modules=[extension(source) for source in sorted(KERNELS.glob("*.pyx"))])
+setup(
+    ext_modules=[extension(source) for source in sorted(KERNELS.glob("*.pyx"))],
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)
