@@ -147,7 +147,10 @@ cdef bint to_integer(const uint8_t* p, Py_ssize_t n, int64_t* value) noexcept no
         result = 10 * result + (p[i] - 48)
     if result > (<uint64_t>1 << 63) - (not is_negative):
         return False
-    value[0] = <int64_t>(0 - result) if is_negative else <int64_t>result
+    if is_negative and result:
+        value[0] = -<int64_t>(result - 1) - 1
+    else:
+        value[0] = <int64_t>result
     return True
 
 
