@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, BinaryIO, ClassVar, NamedTuple, TypeVar
@@ -24,9 +24,8 @@ from compactmask.errors import CompactMaskError, CorruptFileError, FormatError, 
 from compactmask.packed import Packed
 
 from .listing import Texts
-from .source import Array, BoolMask, Columns, Instance
+from .source import Array, BoolMask, Columns, Instance, OnFault
 
-OnFault = Callable[[CompactMaskError], None]
 Self = TypeVar("Self", bound="FolderSource")
 
 

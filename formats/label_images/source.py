@@ -16,9 +16,9 @@ from compactmask.errors import CorruptFileError, InvalidMaskError
 from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
-from ..folder import Entry, FolderSource, OnFault, Scanned
+from ..folder import Entry, FolderSource, Scanned
 from ..listing import walk
-from ..source import Columns
+from ..source import Columns, OnFault
 from . import pixels
 
 SUFFIXES = (".png", ".tif", ".tiff")

@@ -13,8 +13,8 @@ from compactmask.errors import FormatError, InvalidMaskError
 from compactmask.packed import Packed
 
 from ..dataset import SegmentationDataset
-from ..folder import Entry, FolderSource, Index, OnFault, Scanned
-from ..source import Array, Columns
+from ..folder import Entry, FolderSource, Index, Scanned
+from ..source import Array, Columns, OnFault
 from . import description, layout, lines
 from .size import image_shape
 
