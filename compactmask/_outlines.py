@@ -52,19 +52,32 @@ def outlines(polygons: Any, fewest_points: int) -> Outlines:
 
 
 def laid_out(masks: Sequence[Sequence[npt.NDArray[np.float64]]]) -> Outlines:
-    """Join flat parts that are known to be pairs of numbers.
+    """Join flat parts that are known to be pairs of numbers, as :func:`cut` does."""
+    parts = [part for mask in masks for part in mask]
+    return cut(np.concatenate([np.empty(0), *parts]), map(len, parts), map(len, masks))
+
+
+def cut(flat: npt.NDArray[np.float64], parts: Iterable[int], masks: Iterable[int]) -> Outlines:
+    """Cut coordinates, those of all parts in one, into parts and masks.
+
+    Parameters
+    ----------
+    flat : ndarray of float64, shape (2 * points,)
+        ``x, y, x, y, ...``
+    parts : iterable of int
+        The coordinates of each part.
+    masks : iterable of int
+        The parts of each mask.
 
     Raises
     ------
     InvalidMaskError
         If a coordinate is not finite or too far out.
     """
-    parts = [part for mask in masks for part in mask]
-    flat = np.concatenate([np.empty(0), *parts])
     result = Outlines(
         flat.reshape(-1, 2),
-        np.fromiter(accumulate((part.size // 2 for part in parts), initial=0), np.int64),
-        np.fromiter(accumulate(map(len, masks), initial=0), np.int64),
+        np.fromiter(accumulate(parts, initial=0), np.int64) // 2,
+        np.fromiter(accumulate(masks, initial=0), np.int64),
     )
     is_good = np.abs(flat) <= FARTHEST
     if not is_good.all():

@@ -105,12 +105,12 @@ BAD = {
     "odd": ([[1.0] * 7], "polygon part 0 has 7 coordinates, expected x, y pairs"),
     "line": ([SQUARE, [1.0] * 4], "polygon part 1 has 2 points, expected at least 3"),
     "void": ([[]], "polygon part 0 has 0 points, expected at least 3"),
-    "nan": ([[1, 1, 2, math.nan, 3, 1]], "polygon part 0: coordinate 3 is nan, expected a finite"),
+    "nan": ([[1, 1, 2, math.nan, 3, 1]], "part 0: y of point 1 is nan, expected -4194304 to"),
     "inf": (
         [[1, -math.inf, 2, 2, 3, 1]],
-        "polygon part 0: coordinate 1 is -inf, expected a finite",
+        "part 0: y of point 0 is -inf, expected -4194304 to",
     ),
-    "huge": ([[1, 10**400, 2, 2, 3, 1]], "polygon part 0: coordinate 1 is 1000"),
+    "huge": ([[1, 10**400, 2, 2, 3, 1]], "part 0: y of point 0 is inf, expected -4194304 to"),
 }
 
 

@@ -75,7 +75,10 @@ class Instances:
 
     def columns(self, rows: Rows) -> dict[str, Array]:
         """Give the columns of some rows that were read with the document, in their own dtypes."""
-        return {name: read(rows) for name, read in self.readers().items()}
+        columns = {} if self.class_ids is None else {"category_id": self._category(rows)}
+        for name in self.values:
+            columns[name] = self._wide(name, rows)
+        return columns
 
     def readers(self) -> dict[str, Callable[[Rows], Array]]:
         """Give what makes each of those columns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from compactmask import _optional
@@ -10,7 +11,9 @@ from compactmask import _optional
 orjson = _optional.find("orjson")
 TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 MANY_DIGITS = b"0" * 19
-"""Once digits are zeros: maybe an integer of more than 64 bits, which orjson would round."""
+"""What a number of many digits holds once digits are zeros."""
+LONG_INTEGER = re.compile(rb"(?:^|[\[,:\s-])[0-9]{19}")
+"""What may be an integer of more than 64 bits, which orjson would round."""
 
 
 def loads(text: bytes) -> Any:
@@ -21,7 +24,7 @@ def loads(text: bytes) -> Any:
     ValueError
         Where it is none, or nested too deeply. UnicodeDecodeError where it is not UTF-8.
     """
-    if orjson is not None and MANY_DIGITS not in text.translate(TO_ZEROS):
+    if orjson is not None and not _has_long_integer(text):
         try:
             return orjson.loads(text)
         except ValueError:
@@ -30,6 +33,10 @@ def loads(text: bytes) -> Any:
         return json.loads(text.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _has_long_integer(text: bytes) -> bool:
+    return MANY_DIGITS in text.translate(TO_ZEROS) and LONG_INTEGER.search(text) is not None
 
 
 def kind_of(value: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, compress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from compactmask._kernels import block, coco_string, polygon
-from compactmask._outlines import laid_out
+from compactmask._outlines import Outlines, cut
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
@@ -52,21 +52,21 @@ def pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
 
 
 def _pack(segmentations: Sequence[Any], image_shape: tuple[int, int]) -> Packed:
-    is_rle = np.array([not isinstance(item, list) for item in segmentations], np.bool_)
-    rles = [_counts(item, image_shape) for item in segmentations if not isinstance(item, list)]
-    polygons = [
-        [_part(i, part) for i, part in enumerate(item)]
-        for item in segmentations
-        if isinstance(item, list)
-    ]
+    polygons = [item for item in segmentations if isinstance(item, list)]
     if not polygons:
-        return Packed(coco_string.pack(image_shape, rles))
-    drawn = polygon.pack(*laid_out(polygons), *image_shape)
-    if not rles:
+        return Packed(_strings(segmentations, image_shape))
+    drawn = polygon.pack(*_outlines(polygons), *image_shape)
+    if len(polygons) == len(segmentations):
         return Packed(drawn)
-    both = block.concat([drawn, coco_string.pack(image_shape, rles)])
+    is_rle = [not isinstance(item, list) for item in segmentations]
+    rles = [*compress(segmentations, is_rle)]
+    both = block.concat([drawn, _strings(rles, image_shape)])
     place = np.argsort(np.argsort(is_rle, kind="stable"))
     return Packed(block.gather(both, place))
+
+
+def _strings(rles: Sequence[Any], image_shape: tuple[int, int]) -> bytes:
+    return coco_string.pack(image_shape, [_counts(rle, image_shape) for rle in rles])
 
 
 def _counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
@@ -93,7 +93,21 @@ def _counts(segmentation: Any, image_shape: tuple[int, int]) -> Counts:
     return counts or ""  # a list without items has no dtype, and covers as little as no text
 
 
-def _part(index: int, part: Any) -> npt.NDArray[np.float64]:
+def _outlines(polygons: Sequence[list[Any]]) -> Outlines:
+    """Check polygons and lay them out for the kernel that draws them."""
+    for item in polygons:
+        for i, part in enumerate(item):
+            _check_part(i, part)
+    parts = [part for item in polygons for part in item]
+    coordinates = [*chain.from_iterable(parts)]
+    try:
+        flat = np.array(coordinates, np.float64)
+    except OverflowError:
+        flat = np.array([*map(real, coordinates)], np.float64)
+    return cut(flat, map(len, parts), map(len, polygons))
+
+
+def _check_part(index: int, part: Any) -> None:
     where = f"polygon part {index}"
     if not isinstance(part, list) or not _is_flat(part, {int, float}):
         raise InvalidMaskError(f"{where} is {short(part)}, expected a flat list of numbers")
@@ -101,14 +115,6 @@ def _part(index: int, part: Any) -> npt.NDArray[np.float64]:
         raise InvalidMaskError(f"{where} has {len(part)} coordinates, expected x, y pairs")
     if len(part) < 6:
         raise InvalidMaskError(f"{where} has {len(part) // 2} points, expected at least 3")
-    try:
-        points = np.array(part, dtype=np.float64)
-    except OverflowError:
-        points = np.array(list(map(real, part)), dtype=np.float64)
-    if not np.isfinite(points).all():
-        at = int(np.flatnonzero(~np.isfinite(points))[0])
-        raise InvalidMaskError(f"{where}: coordinate {at} is {part[at]}, expected a finite number")
-    return points
 
 
 def _is_flat(items: list[Any], kinds: set[type]) -> bool:

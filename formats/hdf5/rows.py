@@ -21,6 +21,8 @@ from . import schema
 if TYPE_CHECKING:
     from compactmask.packed import Packed
 
+LITTLE = np.dtype("<i4").byteorder
+"""How NumPy calls little-endian order here."""
 Array = npt.NDArray[Any]
 Values = Array | list[str]
 """Rows of one column: numbers, or text."""
@@ -215,6 +217,8 @@ def _native(array: Array, where: str) -> Array:
         )
     if array.dtype.kind == "b":  # Any byte that is not 0 is True, and 1 in the file.
         array = np.not_equal(array.view(np.uint8), 0)
+    if array.dtype.byteorder == LITTLE:
+        return array
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 

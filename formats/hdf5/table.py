@@ -171,14 +171,17 @@ class Table:
 
     def take(self, fitted: Mapping[str, Any], rows: int) -> None:
         """Add rows that :meth:`fit` gave."""
+        columns = self.columns
         for name, values in fitted.items():
-            if rows:
-                self.begin(name, values).take(values)
-            else:
+            if not rows:
                 self.propose(name, values)
-        if rows:
-            for name in self.columns.keys() - fitted.keys():
-                self.columns[name].skip(rows)
+            elif name in columns and name not in self.open:
+                columns[name].take(values)
+            else:
+                self.begin(name, values).take(values)
+        if rows and len(columns) > len(fitted):
+            for name in columns.keys() - fitted.keys():
+                columns[name].skip(rows)
         self.rows += rows
 
     def begin(self, name: str, values: Values) -> Numbers | Text:
