@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import codecs
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ import stat
 from compactmask.errors import FormatError
 
 from .dataset import SegmentationDataset
+from .listing import walk
 from .source import OnFault
 
 PathLike = str | os.PathLike[str]
@@ -17,7 +19,6 @@ PathLike = str | os.PathLike[str]
 HDF5_SIGNATURE = re.compile(rb"\x89(?!PNG)...\r\n\x1a\n", re.DOTALL)
 """The three bytes between are others while a checkpoint is applied to the file."""
 GZIP_MAGIC = b"\x1f\x8b"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def open(path: PathLike) -> SegmentationDataset:
@@ -28,7 +29,8 @@ def open(path: PathLike) -> SegmentationDataset:
     path : path-like
         An HDF5 file of this package; COCO JSON in any of the dialects of ``formats/COCO.md``,
         which may be compressed by gzip; a folder of SA-1B documents, of label images (PNG, TIFF)
-        or of YOLO segmentations. Which it is is told from its content, not from its name.
+        or of YOLO segmentations. Which it is is told from its content, not from its name. A
+        folder without a file is of none; what opens folders of one format takes it as empty.
 
     Returns
     -------
@@ -40,7 +42,8 @@ def open(path: PathLike) -> SegmentationDataset:
     FileNotFoundError
         Where there is nothing.
     FormatError
-        Where it is of no such format, or not what its format says it must be.
+        Where it is of no such format, or not what its format says it must be; where a folder
+        has files of several formats.
 
     Examples
     --------
@@ -77,7 +80,7 @@ def open_telling(path: PathLike, on_fault: OnFault | None) -> SegmentationDatase
         from . import hdf5
 
         return hdf5.open(path)
-    is_json = head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"[")
+    is_json = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
     if is_json or head.startswith(GZIP_MAGIC):
         from .coco.reader import CocoSource
 
@@ -87,33 +90,23 @@ def open_telling(path: PathLike, on_fault: OnFault | None) -> SegmentationDatase
 
 
 def _open_folder(path: str, on_fault: OnFault | None) -> SegmentationDataset:
-    kind = _kind_of_folder(path)
+    from .kind import kind_of
+
+    kind = kind_of(path)
     if kind == "yolo":
         from . import yolo
 
         return yolo.open(path, on_fault=on_fault)
-    if kind == "json":
+    if kind == "sa1b":
         from .coco.reader import CocoSource
 
         return SegmentationDataset(CocoSource(path, on_fault))
-    if kind == "label images":
-        from . import label_images
+    from . import label_images
+    from .label_images.source import SUFFIXES
 
+    if kind == "label-images" or walk(path, SUFFIXES):
         return label_images.open(path, on_fault=on_fault)
     raise FormatError(
-        f"{path}: a folder without JSON, text or label images, expected one of SA-1B documents, "
-        "YOLO segmentations or label images"
+        f"{path}: a folder without SA-1B documents, YOLO label files or label images, expected "
+        "those of one format"
     )
-
-
-def _kind_of_folder(path: str) -> str | None:
-    """Tell a folder by the first files of a known ending, those nearest to it first."""
-    for _, folders, names in os.walk(path):
-        endings = {os.path.splitext(name)[1].lower() for name in names}
-        if "data.yaml" in names or "labels" in folders or ".txt" in endings:
-            return "yolo"
-        if ".json" in endings or any(name.endswith(".json.gz") for name in names):
-            return "json"
-        if endings & {".png", ".tif", ".tiff"}:
-            return "label images"
-    return None

@@ -30,12 +30,12 @@ def of_labels(labels):
     return sv.Detections(xyxy=boxes, mask=mask, data={"label": ids.astype(np.int64)})
 
 
-def make_yolo(folder, texts, size=(20, 10), names=None, suffix=".png"):
+def make_yolo(folder, texts, size=(20, 10), names=None, suffix=".png", mode="L"):
     """Write label files by name, an image beside each, and a description where there are names."""
     for name, text in texts.items():
         for inner, end in (("labels", ".txt"), ("images", suffix)):
             (folder / inner / f"{name}{end}").parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", size).save(folder / "images" / f"{name}{suffix}")
+        Image.new(mode, size).save(folder / "images" / f"{name}{suffix}")
         if text is not None:
             (folder / "labels" / f"{name}.txt").write_text(text)
     if names is not None:

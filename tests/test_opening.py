@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from coco_documents import annotation, dataset
 from dialect_documents import DIALECTS
+from folder_samples import FOUR, make_yolo, save_labels
 from PIL import Image
 
 import compactmask as cm
 from compactmask.errors import FormatError
+from compactmask.formats import coco, label_images, yolo
 
 
 def test_a_compressed_document_is_opened_whatever_its_name(tmp_path):
@@ -44,8 +46,107 @@ def test_a_folder_of_splits_is_yolo(tmp_path):
 
 def test_a_folder_of_nothing_known_is_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(FormatError, match="a folder without JSON, text or label images"):
+    with pytest.raises(
+        FormatError, match="a folder without SA-1B documents, YOLO label files or label"
+    ):
         cm.open(tmp_path)
+
+
+def found_in(folder):
+    """Give the format of a folder, and how many instances it has."""
+    with cm.open(folder) as ds:
+        return ds._source.about["format"], len(ds.detections["xyxy"])
+
+
+def save(folder, name, text=""):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+FURTHER = {
+    "an empty labels": ("labels/.keep", ""),
+    "a description": ("data.yaml", "names: [cat]"),
+    "names of classes": ("classes.txt", "cat"),
+    "a readme": ("README.roboflow.txt", "0 0.1 0.1 0.9 0.1 0.9 0.9"),
+    "a note": ("notes.txt", "made on Tuesday"),
+    "a caption": ("one.txt", "a photo of cells"),
+    "a label file in a hidden folder": (".git/one.txt", "0 0.1 0.1 0.9 0.1 0.9 0.9"),
+    "settings": ("settings.json", '{"images": [{"id": 1}], "scale": 2}'),
+}
+"""What folders of any format may hold besides."""
+
+
+@pytest.mark.parametrize(("name", "text"), FURTHER.values(), ids=FURTHER)
+@pytest.mark.parametrize("at", ["one.png", "inner/one.png", "labels/one.png"])
+def test_label_images_are_found_whatever_else_is_there(tmp_path, at, name, text):
+    save_labels(tmp_path / at, FOUR)
+    save(tmp_path, name, text)
+    assert found_in(tmp_path) == ("label images", 3)
+
+
+@pytest.mark.parametrize(("name", "text"), FURTHER.values(), ids=FURTHER)
+def test_documents_of_sa_1b_are_found_whatever_else_is_there(tmp_path, name, text):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    form, n = found_in(folder)
+    if not name.endswith(".json"):
+        save(folder, name, text)
+    Image.new("RGB", (10, 8)).save(folder / "photo.png")
+    assert found_in(folder) == (form, n)
+    assert "SA-1B" in form
+    assert n
+
+
+@pytest.mark.parametrize(("name", "text"), FURTHER.values(), ids=FURTHER)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_label_files_are_found_whatever_else_is_there(tmp_path, mode, name, text):
+    texts = {"a": "", "b": None, "one": "\n \n0 0.1 0.1 0.9 0.1 0.9 0.9\n"}
+    make_yolo(tmp_path, texts, mode=mode)
+    save(tmp_path, name, text)
+    assert found_in(tmp_path) == ("YOLO segmentation", 1)
+
+
+def test_label_files_beside_grey_photos_are_found(tmp_path):
+    for name in ("a", "background"):
+        Image.new("L", (10, 8)).save(tmp_path / f"{name}.png")
+    (tmp_path / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    assert found_in(tmp_path) == ("YOLO segmentation", 1)
+
+
+def test_a_description_without_anything_else_is_yolo(tmp_path):
+    save(tmp_path, "data.yaml", "names: [cat]")
+    assert found_in(tmp_path) == ("YOLO segmentation", 0)
+
+
+def test_a_label_file_that_is_not_right_is_refused_by_line(tmp_path):
+    make_yolo(tmp_path, {"a": "cat 0.1\n"})
+    with pytest.raises(FormatError, match=r"a\.txt: line 1: class is 'cat', expected"):
+        cm.open(tmp_path)
+
+
+def test_a_folder_of_several_formats_is_refused_by_their_openers(tmp_path):
+    make_yolo(tmp_path, {"a": "0 0.1 0.1 0.9 0.1 0.9 0.9\n"}, mode="RGB")
+    save_labels(tmp_path / "masks" / "a.png", FOUR)
+    with pytest.raises(
+        FormatError,
+        match=r"found YOLO label files \(labels/a\.txt\) and label images \(masks/a\.png\), "
+        r"expected those of one format; yolo\.open or label_images\.open of compactmask\.formats",
+    ):
+        cm.open(tmp_path)
+    with yolo.open(tmp_path) as ds:
+        assert len(ds[0]) == 1
+    with label_images.open(tmp_path / "masks") as ds:
+        assert len(ds[0]) == 3
+
+
+def test_documents_among_label_images_are_refused_by_their_openers(tmp_path):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    save_labels(folder / "masks" / "a.png", FOUR)
+    with pytest.raises(FormatError, match=r"found SA-1B documents \(.*\.json\) and label images"):
+        cm.open(folder)
+    with coco.open(folder) as ds:
+        assert len(ds) > 1
+    with label_images.open(folder) as ds:
+        assert len(ds[0]) == 3
 
 
 @pytest.mark.parametrize("inner", ["", "inner"])

@@ -112,7 +112,8 @@ def test_label_files_and_images_find_each_other(tmp_path, layout):
     for path in (label, image):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / label).write_text(TRIANGLE)
-    (tmp_path / label).with_name("classes.txt").write_text("cat")
+    for note in ("classes.txt", "README.dataset.txt"):
+        (tmp_path / label).with_name(note).write_text("cat")
     (tmp_path / "data.yaml").write_text("names: {0: cat, '1': dog}\npath: ../x\ntrain: [a, b]\n")
     Image.new("L", (20, 10)).save(tmp_path / image)
     with yolo.open(tmp_path / opened) as ds:

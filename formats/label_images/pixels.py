@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +16,7 @@ Labels = npt.NDArray[np.integer[Any]]
 
 LARGEST_ID = (1 << 31) - 1
 """The largest that is written: Pillow writes no larger ones."""
+FORMATS = ("PNG", "TIFF")
 MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 EXPECTED = "expected one channel of whole numbers: PNG of 8 or 16 bits, TIFF of 8, 16 or 32 bits"
 SAMPLE_FORMAT = 339
@@ -45,7 +47,7 @@ def read(file: BinaryIO, path: str) -> Labels:
         Where it cannot be decoded.
     """
     try:
-        with Image.open(file, formats=("PNG", "TIFF")) as image:
+        with Image.open(file, formats=FORMATS) as image:
             _check(image, path)
             return _unsigned(np.asarray(image), image, path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -56,6 +58,20 @@ def read(file: BinaryIO, path: str) -> Labels:
         raise FormatError(f"{path}: neither PNG nor TIFF, {EXPECTED}") from None
     except Exception as error:  # decoders raise anything where a file is damaged
         raise CorruptFileError(f"{path}: it cannot be decoded: {error}") from None
+
+
+def is_label_image(path: str) -> bool:
+    """Tell by its header whether a file is a label image; what is no regular file is none."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            _check(image, path)
+    except MemoryError:
+        raise
+    except Exception:  # decoders raise anything where a file is damaged
+        return False
+    return True
 
 
 def _check(image: Image.Image, path: str) -> None:

@@ -14,8 +14,6 @@ from . import description
 
 LABELS, IMAGES = "labels", "images"
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
-CLASS_LIST = "classes.txt"
-"""What some tools leave among label files."""
 
 
 class Pair(NamedTuple):
@@ -43,6 +41,12 @@ def pairs(folder: str) -> list[Pair]:
         if os.path.isdir(os.path.join(folder, name, LABELS)) and not name.startswith(".")
     ]
     return inner or [Pair("", ".", _images_of(folder))]
+
+
+def is_note(name: str) -> bool:
+    """Tell whether a text is what tools leave among label files: names of classes, a readme."""
+    base = os.path.basename(name).lower()
+    return base == "classes.txt" or base.startswith("readme")
 
 
 def described_by(folder: str) -> str | None:
@@ -80,7 +84,7 @@ def entries(folder: str, fault: Callable[[FormatError], None]) -> list[Entry]:
             image = os.path.normpath(os.path.join(pair.images, name))
             found.append(Entry(pair.prefix + name, file, image))
         for stem in sorted(labels.keys() - set(stems)):
-            if os.path.basename(labels[stem]) != CLASS_LIST:
+            if not is_note(labels[stem]):
                 fault(
                     FormatError(
                         f"{os.path.normpath(os.path.join(folder, pair.labels, labels[stem]))}: "

@@ -1,0 +1,137 @@
+"""Which format a folder is of, told by the files in it."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+from typing import Literal
+
+from compactmask.errors import CompactMaskError, FormatError
+
+from .listing import walk
+
+Kind = Literal["sa1b", "yolo", "label-images"]
+
+FILES: dict[Kind, str] = {
+    "sa1b": "SA-1B documents",
+    "yolo": "YOLO label files",
+    "label-images": "label images",
+}
+OPENERS: dict[Kind, str] = {
+    "sa1b": "coco.open",
+    "yolo": "yolo.open",
+    "label-images": "label_images.open",
+}
+"""What opens a folder as of one format, in ``compactmask.formats``."""
+
+
+def kind_of(folder: str) -> Kind | None:
+    """Tell which format a folder is of.
+
+    Parameters
+    ----------
+    folder : str
+        The folder. Names that begin with a point tell nothing.
+
+    Returns
+    -------
+    str or None
+        The one format of which it has a file that can be read; without any, "yolo" for a
+        ``data.yaml`` or text, and "sa1b" for JSON, whose readers say what is wrong with these.
+
+    Raises
+    ------
+    FormatError
+        Where it has files of several formats.
+    """
+    found = _readable(folder)
+    if len(found) > 1:
+        files = " and ".join(f"{FILES[kind]} ({name})" for kind, name in found.items())
+        openers = " or ".join(OPENERS[kind] for kind in found)
+        raise FormatError(
+            f"{folder}: found {files}, expected those of one format; {openers} of "
+            "compactmask.formats opens it as what is meant"
+        )
+    return next(iter(found), None) or _named(folder)
+
+
+def _readable(folder: str) -> dict[Kind, str]:
+    """Give the formats of which a folder has a file that can be read, and such a file."""
+    label_file, photos = _label_file(folder)
+    shown: dict[Kind, str | None] = {
+        "sa1b": _document(folder),
+        "yolo": label_file,
+        "label-images": _label_image(folder, photos),
+    }
+    return {kind: name for kind, name in shown.items() if name is not None}
+
+
+def _named(folder: str) -> Kind | None:
+    """Tell by names alone."""
+    from .coco import sa1b
+    from .yolo import description, layout
+
+    is_described = os.path.isfile(os.path.join(folder, description.NAME))
+    if is_described or not all(map(layout.is_note, walk(folder, (".txt",)))):
+        return "yolo"
+    return "sa1b" if sa1b.documents(folder) else None
+
+
+def _document(folder: str) -> str | None:
+    """Find a document that has an image, as those of SA-1B."""
+    from .coco import sa1b
+    from .coco.file import JsonFile
+    from .coco.stream import Stream
+
+    for name in sa1b.documents(folder):
+        with contextlib.suppress(CompactMaskError):
+            stream = Stream(JsonFile(os.path.join(folder, name)))
+            if stream.peek() != b"{":
+                continue
+            for key in stream.members():
+                if key == "image" and stream.peek() == b"{":
+                    return name
+                if stream.peek() != b"[":
+                    stream.value()
+                elif stream.begin_list(key):  # it may be long, so it is passed, not parsed
+                    for _ in stream.items([]):
+                        pass
+    return None
+
+
+def _label_file(folder: str) -> tuple[str | None, set[str]]:
+    """Find a label file of an image; where there is one, give the names of all images too."""
+    from .yolo import layout
+
+    entries = layout.entries(folder, lambda error: None)
+    for entry in entries:
+        if entry.file and _begins_with_instance(os.path.join(folder, entry.file)):
+            return entry.file, {entry.image for entry in entries}
+    return None, set()
+
+
+def _begins_with_instance(path: str) -> bool:
+    from .yolo import lines
+
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        text = file.readline(lines.LONGEST).removeprefix(codecs.BOM_UTF8)
+        while text.isspace():
+            text = file.readline(lines.LONGEST)
+    try:
+        return lines.parse(text) is not None
+    except FormatError:
+        return False
+
+
+def _label_image(folder: str, photos: set[str]) -> str | None:
+    """Find a label image that is neither a photo of label files nor among ``images``."""
+    from .label_images import pixels, source
+
+    for name in walk(folder, source.SUFFIXES):
+        is_photo = os.path.normpath(name) in photos or "images" in name.split("/")[:-1]
+        if not is_photo and pixels.is_label_image(os.path.join(folder, name)):
+            return name
+    return None
