@@ -9,6 +9,7 @@ from typing import Literal
 from compactmask.errors import FormatError
 
 from . import partial
+from .kind import kind_of
 from .sink import Sink
 
 Format = Literal["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
@@ -97,6 +98,11 @@ def begin(
         Whether what is there is replaced, or gone on with.
     compression : str, optional
         Of the packed masks of an HDF5 file.
+
+    Raises
+    ------
+    FormatError
+        Where what is gone on with is of another format.
     """
     style: Literal["dataset", "results"] = "dataset" if kind == "coco" else "results"
     mode: Literal["x", "w", "a"] = "w" if overwrite else "a" if resume else "x"
@@ -121,6 +127,10 @@ def begin(
         if resume:
             return creation.create(dst, "a", style)
         return creation.create_sealed(dst, style, replace=overwrite)
+    if resume and os.path.isdir(dst):
+        found = kind_of(dst)
+        if found not in (None, kind):
+            raise FormatError(f"{dst}: a folder of {found}, expected what is gone on with: {kind}")
     if kind == "sa1b":
         from . import coco
 

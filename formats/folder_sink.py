@@ -112,7 +112,8 @@ class FolderSink(ABC):
         """
         if file_name is None and id is None:
             raise TypeError("has() needs a file_name or an id")
-        return self._existing(self._stem(file_name, id)) is not None
+        path = self._existing(self._stem(file_name, id))
+        return path is not None and self._is_written(path)
 
     def append(
         self,
@@ -190,6 +191,10 @@ class FolderSink(ABC):
         self, detections: Detections, mask: CompactMask | None, shape: tuple[int, int] | None
     ) -> tuple[bytes, str, Loss]:
         """Give the content of an image's file, its suffix, and what it does not hold."""
+
+    def _is_written(self, path: str) -> bool:
+        """Tell whether a file of the right name is what the format writes."""
+        return True
 
     def _loses_metadata(self) -> bool:
         """Tell whether there is something in the metadata that the format does not hold."""

@@ -10,12 +10,14 @@ import time
 import numpy as np
 import pytest
 from coco_documents import BAR, DOT, annotation, dataset, image, write
+from PIL import Image
 
 import compactmask as cm
 from compactmask.errors import FormatError
 
 N = 30
 FORMATS = ["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
+FOLDERS = ["sa1b", "label-images", "yolo"]
 SLOW = """
 import sys, time
 import compactmask as cm
@@ -107,6 +109,40 @@ def test_a_complete_document_of_another_style_is_not_gone_on_with(tmp_path, form
     cm.convert(source, out, format=form)
     with pytest.raises(FormatError, match=r"out\.json: .*, expected what is gone on with: "):
         cm.convert(source, out, resume=True, format=other)
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+@pytest.mark.parametrize("other", FOLDERS)
+def test_a_folder_of_another_format_is_not_gone_on_with(tmp_path, form, other):
+    source, out = document(tmp_path, 3), tmp_path / "out"
+    cm.convert(source, out, format=form)
+    before = content(out, form)
+    if form == other:
+        assert cm.convert(source, out, resume=True, format=other).present == 3
+    else:
+        message = f"out: a folder of {form}, expected what is gone on with: {other}"
+        with pytest.raises(FormatError, match=message):
+            cm.convert(source, out, resume=True, format=other)
+    assert content(out, form) == before
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_photo_is_not_taken_for_a_label_image(tmp_path, suffix):
+    out = tmp_path / "out"
+    out.mkdir()
+    Image.new("RGB", (8, 6)).save(out / f"000{suffix}")
+    with pytest.raises(FormatError, match=rf"out/000\{suffix}: it exists, where image '000' would"):
+        cm.convert(document(tmp_path, 3), out, resume=True, format="label-images")
+
+
+def test_photos_that_wait_for_their_label_files_do_not_keep_a_conversion_from_going_on(tmp_path):
+    out = tmp_path / "out"
+    (out / "images").mkdir(parents=True)
+    for i in range(3):
+        Image.new("L", (8, 6)).save(out / "images" / f"{i:03d}.png")
+    report = cm.convert(document(tmp_path, 3), out, resume=True, format="yolo")
+    assert (report.images, report.present) == (3, 0)
+    assert cm.convert(document(tmp_path, 3), out, resume=True, format="yolo").present == 3
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,9 @@ class LabelImageSink(FolderSink):
         loss = Loss(int(((covered > 0) | (visible == 0)).sum()), int(covered.sum()), lost)
         return pixels.write(image, largest), pixels.suffix_for(largest), loss
 
+    def _is_written(self, path: str) -> bool:
+        return pixels.is_label_image(path)
+
 
 def _labels(detections: Detections) -> npt.NDArray[np.int64] | None:
     """Give the values of instances where they are given and can be written."""
