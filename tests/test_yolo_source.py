@@ -162,6 +162,7 @@ BAD_LINES = {
     "class-large": ("65536 .1 .1 .2 .3 .4 .5", "class is '65536', expected a whole number"),
     "class-unknown": ("2 .1 .1 .2 .3 .4 .5", "class is 2, expected one of the 2 that data.yaml"),
     "box": ("0 .1 .1 -.2 .3", "a box of -0.2 x 0.3, expected 0 or above"),
+    "return": (f"{TRIANGLE}\r{TRIANGLE}", "found a carriage return alone, expected lines that end"),
     "digits": ("0 .1 .1 .2 ٣", "value 3 after the class is '٣', expected a finite number"),
 }
 

@@ -51,6 +51,9 @@ def read(text: bytes) -> Line:
     FormatError
         Where it is none; the message says what was found and expected.
     """
+    text = text.strip()
+    if b"\r" in text:
+        raise FormatError("found a carriage return alone, expected lines that end with a line feed")
     class_text, *rest = text.split()
     class_id = _class_id(class_text)
     values = _numbers(rest)
