@@ -59,6 +59,24 @@ def test_all_kinds_of_whole_numbers_are_read(tmp_path, name, dtype, options):
     assert np.array_equal(frames, np.array(IDS)[:, None, None] == FOUR)
 
 
+SIGNED = {339: 2}
+"""The tag of TIFF that says so."""
+
+
+def test_numbers_of_8_bits_with_a_sign_are_read(tmp_path):
+    save_labels(tmp_path / "a.tif", FOUR, tiffinfo=SIGNED)
+    assert only(tmp_path)[1] == IDS
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_numbers_below_0_are_refused(tmp_path, dtype):
+    labels = np.where(FOUR == 9, dtype(-3), FOUR.astype(dtype))
+    unsigned = labels if dtype == np.int32 else labels.view(f"u{labels.itemsize}")
+    save_labels(tmp_path / "a.tif", unsigned, tiffinfo=SIGNED)
+    with pytest.raises(FormatError, match=r"a\.tif: found id -3, expected 0 or above"):
+        label_images.open(tmp_path)
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 def test_numbers_of_a_palette_are_its_indices(tmp_path, bits):
     image = Image.fromarray(FOUR).convert("P")

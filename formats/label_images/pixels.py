@@ -20,7 +20,7 @@ FORMATS = ("PNG", "TIFF")
 MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 EXPECTED = "expected one channel of whole numbers: PNG of 8 or 16 bits, TIFF of 8, 16 or 32 bits"
 SAMPLE_FORMAT = 339
-UNSIGNED = 1
+UNSIGNED, SIGNED = 1, 2
 
 
 def read(file: BinaryIO, path: str) -> Labels:
@@ -88,11 +88,12 @@ def _check(image: Image.Image, path: str) -> None:
 
 
 def _unsigned(pixels: npt.NDArray[Any], image: Image.Image, path: str) -> Labels:
-    tags = getattr(image, "tag_v2", {})
-    if pixels.dtype == np.int32 and image.format == "TIFF":
+    if image.format == "TIFF" and pixels.dtype in (np.uint8, np.int32):
+        # Pillow gives these alike whether they are signed or not.
+        tags = getattr(image, "tag_v2", {})
         kind = tags.get(SAMPLE_FORMAT, (UNSIGNED,))
-        if (kind[0] if isinstance(kind, tuple) else kind) == UNSIGNED:
-            return pixels.view(np.uint32)
+        is_signed = (kind[0] if isinstance(kind, tuple) else kind) == SIGNED
+        pixels = pixels.view(f"{'i' if is_signed else 'u'}{pixels.itemsize}")
     if pixels.dtype.kind == "i" and pixels.size and pixels.min() < 0:
         raise FormatError(f"{path}: found id {pixels.min()}, expected 0 or above")
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
