@@ -132,5 +132,5 @@ def test_any_description(tmp_path_factory, data):
 def test_a_description_runs_nothing_and_ends(tmp_path, text):
     make_yolo(tmp_path, {"a": TEXT.decode()})
     (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises(CompactMaskError, match=r"data\.yaml: (no YAML|names is of type list)"):
+    with pytest.raises(CompactMaskError, match=r"data\.yaml: (no YAML|name 0 is)"):
         yolo.open(tmp_path)

@@ -252,7 +252,12 @@ BAD_DESCRIPTIONS = {
     "list": ("- a", "found a list, expected names and splits"),
     "empty": ("", "found a NoneType, expected names and splits"),
     "no-names": ("nc: 3", "names is of type NoneType, expected a list of names"),
-    "nested": ("names: [[a]]", "names is of type list, expected a list of names"),
+    "text": ("names: a", "names is of type str, expected a list of names"),
+    "nested": ("names: [[a]]", "name 0 is ['a'], expected text or a number"),
+    "null": ("names: [no, ~]", "name 1 is None, expected text or a number"),
+    "null-by-number": ("names: {1: ~, 0: a}", "name 1 is None, expected text or a number"),
+    "truth": ("names: {0: a, true: b}", "names has the keys [0, True], expected 0, 1, 2"),
+    "fraction": ("names: {0: a, 1.0: b}", "names has the keys [0, 1.0], expected 0, 1, 2"),
     "gap": ("names: {0: a, 2: b}", "names has the keys [0, 2], expected 0, 1, 2"),
     "words": ("names: {a: b}", "names has the keys ['a'], expected 0, 1, 2"),
     "twice": ("names: {0: a, '0': b}", "names has the keys [0, '0'], expected 0, 1, 2"),
@@ -267,6 +272,13 @@ def test_a_bad_description_is_refused_by_name(tmp_path, defect):
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(FormatError, match=re.escape(f"{tmp_path / 'data.yaml'}: {message}")):
         yolo.open(tmp_path, on_fault=lambda error: None)
+
+
+def test_numbers_that_are_none_are_left_out_of_the_metadata(tmp_path):
+    make_yolo(tmp_path, {"a": TRIANGLE})
+    (tmp_path / "data.yaml").write_text("names: [a]\nnc: 1\nx: .nan\ny: [1, .inf]\nz: [1, 2.5]\n")
+    with yolo.open(tmp_path) as ds:
+        assert ds.metadata == {"z": [1, 2.5]}
 
 
 def test_a_file_that_has_changed_is_not_read_as_what_it_was(tmp_path):

@@ -9,7 +9,8 @@ import supervision as sv
 import yaml
 from data import DATA, needs_data
 from folder_samples import FOUR, detections, of_labels
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 from strategies import stacks
 
@@ -152,6 +153,35 @@ def test_the_description_names_classes_and_splits(tmp_path):
         "val": "images/valid",
         "names": {0: "a", 1: "é", 2: "c"},
     }
+
+
+TEXTS = st.text(st.characters() | st.sampled_from("\x85\u2028\u2029\ufeff\r\n\t :#'\"-~é日😀"))
+
+
+@given(names=st.lists(TEXTS, max_size=4), path=TEXTS)
+@example(names=["a\x85b", "a\u2028b", "\ufeff", "no", "1.0", "~", ""], path="é\u2029")
+def test_any_names_come_back_equal(tmp_path_factory, names, path):
+    folder = tmp_path_factory.mktemp("yolo")
+    with yolo.create(folder) as out:
+        out.classes = names
+        out.metadata["path"] = path
+        assert out.loss == Loss()
+    with yolo.open(folder) as ds:
+        assert ds.classes == names
+        assert ds.metadata["path"] == path
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"kpt_shape": [17, 3]}, {"nc": 5}, {"names": ["b"]}, {"scale": np.nan}, {5: 6}]
+)
+def test_metadata_without_a_place_is_named_and_not_written(tmp_path, metadata):
+    with yolo.create(tmp_path) as out:
+        out.classes = ["a"]
+        out.metadata.update(metadata)
+        assert out.loss.fields == {"metadata"}
+    with yolo.open(tmp_path) as ds:
+        assert ds.classes == ["a"]
+        assert ds.metadata == {"train": "images", "val": "images"}
 
 
 def test_a_goes_on_with_the_classes_that_are_there(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("
 """The keys of splits, and the folders that are taken for them."""
 
 Plain = str | int | float | bool
+OWN = ("names", "nc", "kpt_shape")
+"""The keys that tell what the numbers of label files are: no metadata."""
 
 
 class Description(NamedTuple):
@@ -49,12 +52,7 @@ def read(path: str) -> Description:
         raise FormatError(f"{path}: found a {type(value).__name__}, expected names and splits")
     if "kpt_shape" in value:
         raise FormatError(f"{path}: found kpt_shape: key points, expected polygons and boxes")
-    metadata = {
-        key: item
-        for key, item in value.items()
-        if isinstance(key, str) and key not in ("names", "nc") and _is_plain(item)
-    }
-    return Description(_names(path, value.get("names")), metadata)
+    return Description(_names(path, value.get("names")), _held(value))
 
 
 def write(names: list[str], metadata: dict[str, Any], folders: set[str]) -> bytes:
@@ -71,43 +69,58 @@ def write(names: list[str], metadata: dict[str, Any], folders: set[str]) -> byte
     """
     import yaml
 
-    known = {key: item for key, item in metadata.items() if key != "names" and _is_plain(item)}
+    known = _held(metadata)
     for key, choices in SPLITS.items():
         found = next((name for name in choices if name in folders), None)
         if found is not None:
             known.setdefault(key, f"images/{found}")
         elif key != "test":
             known.setdefault(key, "images")
-    text: str = yaml.safe_dump(
-        {**known, "names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True
-    )
+    value = {**known, "names": dict(enumerate(names))}
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    if not text.replace("\n", "").isprintable():  # a reader may take it for the end of a line
+        text = yaml.safe_dump(value, sort_keys=False)
     return text.encode()
 
 
 def unheld(metadata: dict[str, Any]) -> bool:
     """Tell whether there is metadata that has no place in a description."""
-    return not all(isinstance(key, str) and _is_plain(item) for key, item in metadata.items())
+    return len(_held(metadata)) < len(metadata)
 
 
 def _names(path: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         keys = [int(key) if isinstance(key, str) and key.isdecimal() else key for key in value]
-        if sorted(keys, key=repr) != sorted(range(len(keys)), key=repr):
+        if sorted(map(repr, keys)) != sorted(map(repr, range(len(keys)))):
             raise FormatError(
                 f"{path}: names has the keys {str(list(value)[:8])[:80]}, expected 0, 1, 2, ..."
             )
         value = [name for _, name in sorted(zip(keys, value.values(), strict=True))]
-    if not isinstance(value, list) or not all(isinstance(name, Plain) for name in value):
+    if not isinstance(value, list):
         raise FormatError(
             f"{path}: names is of type {type(value).__name__}, expected a list of names, or names "
             "by number"
         )
+    for i, name in enumerate(value):
+        if not isinstance(name, Plain):
+            raise FormatError(f"{path}: name {i} is {str(name)[:80]}, expected text or a number")
     if len(value) > MOST_CLASSES:
         raise FormatError(f"{path}: {len(value)} names, expected {MOST_CLASSES} at most")
     return [str(name) for name in value]
 
 
+def _held(metadata: dict[Any, Any]) -> dict[str, Any]:
+    """Give the metadata that has a place in a description."""
+    return {
+        key: item
+        for key, item in metadata.items()
+        if isinstance(key, str) and key not in OWN and _is_plain(item)
+    }
+
+
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, Plain) or (
-        isinstance(value, list) and all(isinstance(item, Plain) for item in value)
+    items = value if isinstance(value, list) else [value]
+    return all(
+        isinstance(item, Plain) and not (isinstance(item, float) and not math.isfinite(item))
+        for item in items
     )
