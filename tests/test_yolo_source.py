@@ -215,6 +215,28 @@ def test_a_polygon_that_cannot_be_drawn_is_named(tmp_path):
     assert "a.txt: line 2: " in str(faults[0])
 
 
+def test_a_byte_order_mark_is_passed(tmp_path):
+    make_yolo(tmp_path, {"a": f"\ufeff{TRIANGLE}\n{TRIANGLE}\n", "b": "\ufeff", "c": "\ufeff\n0"})
+    faults = []
+    with yolo.open(tmp_path, on_fault=faults.append) as ds:
+        assert ds.detections["area"].tolist() == [33, 33]
+        assert ds.crop(0).sum() == 33
+    assert len(faults) == 1
+    assert "c.txt: line 2: found 0 values" in str(faults[0])
+
+
+def test_two_label_files_of_an_image_are_refused(tmp_path):
+    make_yolo(tmp_path, {"a": TRIANGLE, "b": TRIANGLE})
+    (tmp_path / "labels" / "a.TXT").write_text("")
+    message = f"{tmp_path}/labels/a.txt: found a.TXT beside it, expected one label file"
+    with pytest.raises(FormatError, match=re.escape(message)):
+        yolo.open(tmp_path)
+    faults = []
+    with yolo.open(tmp_path, on_fault=faults.append) as ds:
+        assert names(ds) == ["a.png", "b.png"]
+    assert len(faults) == 1
+
+
 def test_a_label_file_without_an_image_is_refused_or_left_out(tmp_path):
     make_yolo(tmp_path, {"a": TRIANGLE, "x/b": TRIANGLE})
     (tmp_path / "images" / "x" / "b.png").unlink()

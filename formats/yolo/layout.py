@@ -67,14 +67,17 @@ def entries(folder: str, fault: Callable[[FormatError], None]) -> list[Entry]:
     folder : str
         As for :func:`pairs`.
     fault : callable
-        Called with an error for each label file without an image.
+        Called with an error for each label file without an image, and each further one of an
+        image.
     """
     found = []
     for pair in pairs(folder):
-        labels = {
-            os.path.splitext(name)[0]: name
-            for name in walk(os.path.join(folder, pair.labels), (".txt",))
-        }
+        labels: dict[str, str] = {}
+        for name in walk(os.path.join(folder, pair.labels), (".txt",)):
+            other = labels.setdefault(os.path.splitext(name)[0], name)
+            if other != name:
+                path = os.path.normpath(os.path.join(folder, pair.labels, name))
+                fault(FormatError(f"{path}: found {other} beside it, expected one label file"))
         images = os.path.join(folder, pair.images)
         names = walk(images, SUFFIXES) if os.path.isdir(images) else []
         stems = [os.path.splitext(name)[0] for name in names]

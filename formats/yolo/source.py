@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable
 from typing import Any, BinaryIO, ClassVar
@@ -169,7 +170,9 @@ class YoloSource(FolderSource):
         if entry.file:
             path = os.path.join(self.path, entry.file)
             with self._file(entry.file) as file:
-                number = stop = 0
+                number, stop = 0, len(codecs.BOM_UTF8)
+                if file.read(stop) != codecs.BOM_UTF8:
+                    stop = file.seek(0)
                 while text := file.readline(lines.LONGEST):
                     number, start, stop = number + 1, stop, stop + len(text)
                     rest = text
