@@ -30,7 +30,7 @@ def open(path: PathLike) -> SegmentationDataset:
         An HDF5 file of this package; COCO JSON in any of the dialects of ``formats/COCO.md``,
         which may be compressed by gzip; a folder of SA-1B documents, of label images (PNG, TIFF)
         or of YOLO segmentations. Which it is is told from its content, not from its name. A
-        folder without a file is of none; what opens folders of one format takes it as empty.
+        folder without a file is of none, though ``label_images.open`` takes it as empty.
 
     Returns
     -------

@@ -8,6 +8,7 @@ from dialect_documents import DIALECTS
 
 import compactmask as cm
 from compactmask.errors import FormatError
+from compactmask.formats import label_images
 
 FOLDERS = ["label-images", "yolo", "sa1b"]
 
@@ -110,3 +111,20 @@ def test_what_only_another_format_has_is_refused(tmp_path, name):
     with pytest.raises(FormatError, match=r"only an HDF5 file|is read only"):
         cm.convert(source, tmp_path / name, compression="gzip")
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_empty_dataset_of_label_images_is_one_only_for_their_opener(tmp_path):
+    out = tmp_path / "out"
+    cm.convert(write(tmp_path, dataset(images=[])), out, format="label-images")
+    with label_images.open(out) as ds:
+        assert len(ds) == 0
+    with pytest.raises(FormatError, match="out: a folder without SA-1B documents, YOLO label"):
+        cm.open(out)
+
+
+def test_an_empty_dataset_of_yolo_is_told_by_its_description(tmp_path):
+    out = tmp_path / "out"
+    categories = [{"id": 3, "name": "dog"}]
+    cm.convert(write(tmp_path, dataset(images=[], categories=categories)), out, format="yolo")
+    with cm.open(out) as ds:
+        assert (len(ds), ds.classes) == (0, ["dog"])
