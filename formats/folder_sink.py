@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from compactmask._kernels.block import max_side
 from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
 
 from . import disk, partial
@@ -283,8 +284,10 @@ def _shape(given: tuple[int, int] | None, mask: CompactMask | None) -> tuple[int
     if given is None:
         return None if mask is None else mask.image_shape
     height, width = map(operator.index, given)
-    if not (1 <= height <= 1 << 20 and 1 <= width <= 1 << 20):
-        raise ShapeMismatchError(f"image_shape {(height, width)}, expected sides of 1 to 1,048,576")
+    if not (1 <= height <= max_side and 1 <= width <= max_side):
+        raise ShapeMismatchError(
+            f"image_shape {(height, width)}, expected sides of 1 to {max_side:,}"
+        )
     if mask is not None and len(mask) and mask.image_shape != (height, width):
         raise ShapeMismatchError(
             f"image_shape {(height, width)}, its masks have {mask.image_shape}"

@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from compactmask._kernels.block import max_side
 from compactmask.errors import CorruptFileError, FormatError
 
 PNG_EXIF = {"exif", "Raw profile type exif"}
-LONGEST_SIDE = 1 << 20
 ON_ITS_SIDE = (5, 6, 7, 8)
 """Values of the EXIF orientation of images that are turned by a quarter when they are decoded."""
 
@@ -38,8 +38,8 @@ def image_shape(file: BinaryIO, path: str) -> tuple[int, int]:
         raise
     except Exception as error:  # decoders raise anything where a file is damaged
         raise CorruptFileError(f"{path}: its size cannot be read: {error}") from None
-    if max(width, height) > LONGEST_SIDE:
-        raise FormatError(f"{path}: {width} x {height} pixels, expected sides of 1 to 1,048,576")
+    if max(width, height) > max_side:
+        raise FormatError(f"{path}: {width} x {height} pixels, expected sides of 1 to {max_side:,}")
     return (width, height) if turned else (height, width)
 
 
