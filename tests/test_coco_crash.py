@@ -140,8 +140,10 @@ def test_a_process_that_dies_at_any_call_leaves_the_old_document_or_the_new(
         assert is_new or path.exists() == bool(before)
         if is_new:
             assert [image["id"] for image in document(path)["images"]] == [0, 1, 2]
-        if status == 9 and os.path.exists(f"{path}.images.partial"):
-            with coco.create(path, "a") as out:
+        waiting = tmp_path / f"{path.name}.images.partial"
+        if status == 9 and waiting.exists():
+            is_begun = waiting.stat().st_size > 0  # Else it is not told that it was to replace.
+            with coco.create(path, "a" if is_begun or not before else "w") as out:
                 assert len(out) == 3 or not is_new
                 for number in range(len(out), 3):
                     append(out, number)

@@ -223,17 +223,21 @@ def test_a_disk_that_fails_while_it_is_put_in_place_leaves_what_waits(path, monk
 
 
 def test_a_second_name_of_a_complete_document_is_not_written_to(path, monkeypatch):
+    calls = DiskCalls(monkeypatch)
     out = coco.create(path)
     out.append(found(1))
+    calls.fail(0, OSError(errno.EIO, "bad"), only=("sync_folder",))
+    with pytest.raises(OSError, match="bad"):
+        out.close()
+    calls.recover()
+    complete = path.read_bytes()
     out.abandon()
-    path.write_text("complete")
     os.link(path, f"{path}.partial")
     out = coco.create(path, "a")
-    calls = DiskCalls(monkeypatch)
     calls.fail(0, OSError(errno.EIO, "bad"), only=("sync",))
     with pytest.raises(OSError, match="bad"):
         out.close()
-    assert path.read_text() == "complete"
+    assert path.read_bytes() == complete
     out.abandon()
 
 
@@ -247,6 +251,82 @@ def test_a_file_that_is_made_meanwhile_stays(path):
     path.unlink()
     with coco.create(path, "a") as out:
         assert len(out) == 1
+
+
+def waiting(path, mode="x"):
+    """Leave an image that waits."""
+    out = coco.create(path, mode)
+    out.append(one(), "a.jpg")
+    out.abandon()
+
+
+def test_going_on_does_not_replace_what_was_made_meanwhile(path):
+    waiting(path)
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="made meanwhile, or changed; the images that wait"):
+        coco.create(path, "a")
+    assert path.read_text() == "mine"
+    path.unlink()
+    with coco.create(path, "a") as out:
+        assert out.has(file_name="a.jpg")
+
+
+def test_going_on_replaces_what_was_to_be_replaced_unless_it_was_changed(path):
+    for text, is_replaced in (("before", True), ("changed", False)):
+        path.write_text("before")
+        waiting(path, "w")
+        if not is_replaced:
+            path.write_text(text)
+            with pytest.raises(FileExistsError, match="made meanwhile, or changed"):
+                coco.create(path, "a")
+            assert path.read_text() == text
+        else:
+            coco.create(path, "a").close()
+            assert len(document(path)["images"]) == 1
+
+
+def test_w_does_not_replace_what_was_changed_while_it_was_written(path):
+    path.write_text("before")
+    out = coco.create(path, "w")
+    out.append(one())
+    path.write_text("changed")
+    with pytest.raises(FileExistsError, match="made meanwhile, or changed"):
+        out.close()
+    out.abandon()
+    assert path.read_text() == "changed"
+
+
+def test_what_is_in_place_already_is_gone_on_with(path, monkeypatch):
+    calls = DiskCalls(monkeypatch)
+    out = coco.create(path)
+    out.append(found(3), "a.jpg")
+    calls.fail(0, OSError(errno.EIO, "bad"), only=("sync_folder",))
+    with pytest.raises(OSError, match="bad"):
+        out.close()
+    calls.recover()
+    out.abandon()
+    with coco.create(path, "a") as out:
+        assert len(out) == 1
+        out.append(found(1), "b.jpg")
+    assert len(document(path)["images"]) == 2
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_files_in_which_nothing_was_begun_are_nothing(path):
+    for mode in ("x", "a", "w"):
+        for part in PARTS:
+            path.with_name(f"{path.name}.{part}.partial").write_bytes(b"")
+        with coco.create(path, mode) as out:
+            out.append(one())
+        assert os.listdir(path.parent) == [path.name]
+        if mode == "x":
+            path.unlink()
+            continue
+        for part in PARTS:
+            path.with_name(f"{path.name}.{part}.partial").write_bytes(b"")
+        assert coco.creation.is_complete(path)
+        with pytest.raises(FileExistsError, match="is complete"):
+            coco.create(path, "a")
 
 
 def test_a_closed_writer_is_closed(path):

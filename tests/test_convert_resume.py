@@ -103,6 +103,25 @@ def test_nothing_is_appended_to_a_complete_document(tmp_path, form):
     assert out.read_bytes() == before
 
 
+def test_a_document_that_another_one_made_meanwhile_is_not_replaced(tmp_path):
+    source, out = document(tmp_path, 3), tmp_path / "out.json"
+
+    def stop(done, total):
+        if done == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cm.convert(source, out, resume=True, progress=stop)
+    other = write(tmp_path, dataset(images=[image(1)]))
+    cm.convert(other, out)
+    before = out.read_bytes()
+    with pytest.raises(FileExistsError, match="made meanwhile, or changed; the images that wait"):
+        cm.convert(source, out, resume=True)
+    assert out.read_bytes() == before
+    out.unlink()
+    assert cm.convert(source, out, resume=True).present == 2
+
+
 @pytest.mark.parametrize(("form", "other"), [("coco", "coco-results"), ("coco-results", "coco")])
 def test_a_complete_document_of_another_style_is_not_gone_on_with(tmp_path, form, other):
     source, out = document(tmp_path, 3), tmp_path / "out.json"

@@ -10,7 +10,7 @@ from typing import Literal
 from ..partial import beside, resolve
 from .about import checked_names
 from .composing import Composer, Style
-from .spool import Spool
+from .spool import Spool, Stamp, stamp_of
 from .writer import Writer
 
 Mode = Literal["x", "w", "a"]
@@ -43,7 +43,8 @@ def create(
     mode : {"x", "w", "a"}
         "x" refuses a document that exists, and images that wait; "w" replaces both, the document
         when the new one is complete; "a" goes on with images that wait, and begins where there
-        is nothing. A document that is complete cannot be appended to.
+        is nothing. A document that is complete cannot be appended to. What was not there when
+        images began to wait is never replaced.
     style : {"dataset", "results"}
         A dataset, or a list of results, which holds neither images nor categories.
     classes : iterable of str, optional
@@ -64,7 +65,8 @@ def create(
     Raises
     ------
     FileExistsError
-        Where there is something that the mode does not allow.
+        Where there is something that the mode does not allow, or something else than what was
+        there when images began to wait.
     BusyError
         Where another writer is at work on it, in this process or another one.
     FormatError
@@ -96,26 +98,27 @@ def create(
         raise FileExistsError(
             errno.EEXIST, "is not complete: mode 'a' goes on with it, 'w' begins anew", real
         )
-    waits = mode != "x" and spool.open()
-    goes_on, replace = mode == "a" and waits, mode == "w" or waits
-    writer = Writer(real, spool, real + ENDING, composer=composer, replace=replace, keep=True)
+    waits = spool.open()
+    goes_on = mode == "a" and waits and spool.is_begun
+    writer = Writer(real, spool, real + ENDING, composer=composer, replace=False, keep=True)
     if goes_on:
         writer.resume(names)
         return writer
     if waits:
         spool.remove()
-    _check_place(real, replace)
-    writer.begin(names)
+    found = stamp_of(real)
+    _check_place(real, found, mode)
+    writer.begin(names, found)
     try:
-        _check_place(real, replace)  # One that was completed before this one had the lock.
+        _check_place(real, stamp_of(real), mode)  # One that was completed before this had the lock.
     except FileExistsError:
         spool.remove()
         raise
     return writer
 
 
-def _check_place(path: str, replace: bool) -> None:
-    if not replace and os.path.lexists(path):
+def _check_place(path: str, found: Stamp | None, mode: Mode) -> None:
+    if found is not None and mode != "w":
         raise FileExistsError(errno.EEXIST, "is complete, and nothing is appended to that", path)
 
 
@@ -151,7 +154,7 @@ def create_sealed(
     temporary = beside(real)
     spool = Spool(temporary.removesuffix(ENDING))
     writer = Writer(real, spool, temporary, composer=composer, replace=replace, keep=False)
-    writer.begin([])
+    writer.begin([], None)
     return writer
 
 

@@ -19,12 +19,16 @@ try:
 except ImportError:  # Windows, which has no record locks
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 1
+VERSION = 2
 ANNOTATIONS = ".annotations.partial"
 IMAGES = ".images.partial"
 READ_BYTES = 1 << 20
 _HELD: dict[str, tuple[int, object]] = {}
 """The process that writes each, and its lock: record locks keep no process from itself."""
+
+
+Stamp = tuple[int, int]
+"""The size of a file and the time of its change in nanoseconds."""
 
 
 class Record(NamedTuple):
@@ -54,11 +58,22 @@ class Spool:
         self._lock_of_process = object()
         self.ends = 0, 0
         """Bytes of records and of lines that are good; whole images, whatever interrupts."""
+        self.found: Stamp | None = None
+        """What was at the document's place when this was begun."""
 
     @property
     def exists(self) -> bool:
-        """Whether a writer left its records here."""
-        return os.path.lexists(self.images_path)
+        """Whether a writer left its records here, or is at work here."""
+        try:
+            return os.path.getsize(self.images_path) > 0
+        except FileNotFoundError:
+            return False
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the one who made the open files was killed only after its first record."""
+        with self._reader(self._images) as records:
+            return _record(records.readline()) is not None
 
     def open(self) -> bool:
         """Open and lock what a writer left; tell whether there is anything.
@@ -84,13 +99,15 @@ class Spool:
             self.close()
             raise
 
-    def create(self, note: dict[str, Any]) -> None:
+    def create(self, note: dict[str, Any], found: Stamp | None) -> None:
         """Begin two new files where there are none.
 
         Parameters
         ----------
         note : dict
             What :meth:`resume` compares.
+        found : Stamp, optional
+            What is at the document's place.
 
         Raises
         ------
@@ -109,13 +126,15 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 disk.remove(self.annotations_path)
             self._annotations = disk.create(self.annotations_path)
-            self._begin(note)
+            first = _line({"version": VERSION, **note, "found": found}, "")
+            disk.write(self._images, first, 0)
+            self.ends, self.found = (len(first), 0), found
         except BaseException:
             self.close()
             raise
 
     def resume(self, note: dict[str, Any]) -> Iterator[tuple[Record, list[bytes]]]:
-        """Give each whole record of what is open with its lines; the rest is cut off.
+        """Give each whole record of what is open and begun with its lines; the rest is cut off.
 
         Parameters
         ----------
@@ -133,24 +152,19 @@ class Spool:
             self._annotations = disk.create(self.annotations_path)
         with self._reader(self._images) as records, self._reader(self._annotations) as lines:
             first = records.readline()
-            begun = _record(first)
-            if begun is None:  # Killed before anything was there.
-                disk.truncate(self._images, 0)
-                self._begin(note)
-            elif begun.note != {"version": VERSION, **note}:
-                raise FormatError(
-                    f"{self.images_path}: begun with {begun.note}, "
-                    f"expected { ({'version': VERSION, **note}) }"
-                )
-            else:
-                self.ends = len(first), 0
-                for line in records:
-                    record = _record(line)
-                    own = None if record is None else self._read_lines(lines, record.note)
-                    if record is None or own is None:
-                        break
-                    self.ends = self.ends[0] + len(line), record.note["end"]
-                    yield record, own
+            begun = json.loads(first.partition(b"\t")[0])
+            found, expected = begun.pop("found", None), {"version": VERSION, **note}
+            if begun != expected:
+                raise FormatError(f"{self.images_path}: begun with {begun}, expected {expected}")
+            self.found = None if found is None else (found[0], found[1])
+            self.ends = len(first), 0
+            for line in records:
+                record = _record(line)
+                own = None if record is None else self._read_lines(lines, record.note)
+                if record is None or own is None:
+                    break
+                self.ends = self.ends[0] + len(line), record.note["end"]
+                yield record, own
         disk.truncate(self._images, self.ends[0])
         disk.truncate(self._annotations, self.ends[1])
 
@@ -229,11 +243,6 @@ class Spool:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise self._busy() from None
 
-    def _begin(self, note: dict[str, Any]) -> None:
-        first = _line({"version": VERSION, **note}, "")
-        disk.write(self._images, first, 0)
-        self.ends = len(first), 0
-
     def _read_lines(self, file: Any, note: dict[str, Any]) -> list[bytes] | None:
         """Read the annotations of a record; None where they are not those that it counted."""
         size = note["end"] - self.ends[1]
@@ -247,6 +256,15 @@ class Spool:
         """Give a buffered reader from the start of a file; closing it lets no lock go."""
         os.lseek(fd, 0, os.SEEK_SET)
         return os.fdopen(fd, "rb", READ_BYTES, closefd=False)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """Give what tells a file from another one or a later state of it; None where there is none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _is_at(fd: int, path: str) -> bool:

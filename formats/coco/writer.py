@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import operator
 import os
 import threading
@@ -20,7 +21,7 @@ from .about import About, checked_metadata, checked_names
 from .categories import Categories, Category
 from .composing import Composer, Image
 from .register import Added, Register
-from .spool import Spool
+from .spool import Spool, Stamp, stamp_of
 from .values import text
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ class Writer:
     composer : Composer
         Writes images as lines.
     replace : bool
-        Whether a file that is there is replaced.
+        Whether any file that is there is replaced.
     keep : bool
-        Whether images that wait stay for another writer, where this one is not closed.
+        Whether images that wait stay for another writer, where this one is not closed. Then no
+        file is replaced but the one that was there when they began to wait.
     """
 
     def __init__(
@@ -205,7 +207,7 @@ class Writer:
         Raises
         ------
         FileExistsError
-            Where a file was put there meanwhile, and must stay.
+            Where a file was put there or changed meanwhile, and must stay.
         FormatError
             Where the metadata is not JSON. The writer stays open.
         CompactMaskError
@@ -221,7 +223,7 @@ class Writer:
             with open(self._temporary, "xb", WRITE_BYTES) as file:
                 for part in self._document():
                     file.write(part)
-            put_in_place(self._temporary, self._target, self._replace)
+            put_in_place(self._temporary, self._target, self._may_replace())
             self._closed = True
             self._spool.remove()
 
@@ -261,9 +263,9 @@ class Writer:
         state = "closed" if self._closed else "open"
         return f"Writer({self._target!r}: {len(self)} images, {state})"
 
-    def begin(self, classes: list[str]) -> None:
-        """Begin with an empty spool."""
-        self._spool.create(self._note())
+    def begin(self, classes: list[str], found: Stamp | None) -> None:
+        """Begin with an empty spool; ``found`` is what is at the document's place."""
+        self._spool.create(self._note(), found)
         self._closed = False
         self.classes = classes
 
@@ -279,6 +281,7 @@ class Writer:
                     f"{self._target}: classes {classes}, those that are there are {before}: "
                     "expected them to begin alike"
                 )
+            self._may_replace()
         except BaseException:
             self._spool.close()
             raise
@@ -370,6 +373,30 @@ class Writer:
 
     def _note(self) -> dict[str, Any]:
         return {"style": self._composer.style, "polygons": self._composer.polygons}
+
+    def _may_replace(self) -> bool:
+        """Tell whether there is something to replace; refuse what was not there at the beginning.
+
+        Raises
+        ------
+        FileExistsError
+            Where it is something else.
+        """
+        if not self._keep:
+            return self._replace
+        found = stamp_of(self._target)
+        if found not in (None, self._spool.found):
+            if not self._is_put_together():
+                problem = "it was made meanwhile, or changed; the images that wait beside it stay"
+                raise FileExistsError(errno.EEXIST, problem, self._target)
+            self._spool.found = found
+        return found is not None
+
+    def _is_put_together(self) -> bool:
+        """Tell whether what waits is in place already, by a writer that then was killed."""
+        with open(self._target, "rb") as file:
+            is_same = all(file.read(len(part)) == part for part in self._document())
+            return is_same and not file.read(1)
 
     def _document(self) -> Iterator[bytes]:
         """Give the document in parts."""
