@@ -499,3 +499,23 @@ def test_options_that_are_none_are_refused(path):
     with pytest.raises(TypeError, match="classes: 7, str expected"):
         coco.create(path, "w", classes=["cat", 7])
     assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_metadata_that_has_no_place_is_counted(path, key):
+    with coco.create(path, classes=["cat"]) as out:
+        assert not out.loss
+        out.metadata[key] = "mine"
+    assert out.loss.fields == {"metadata"}
+    assert isinstance(document(path)[key], list)
+
+
+@pytest.mark.parametrize("ids", [(3, 3), (3, 1 << 63)])
+def test_a_list_of_categories_that_would_not_be_read_does_not_count(path, ids):
+    classes = ["cat", "dog"]
+    listed = [{"id": i, "name": name} for i, name in zip(ids, classes, strict=True)]
+    with coco.create(path, classes=classes) as out:
+        out.metadata["categories"] = listed
+    assert out.loss.fields == {"metadata"}
+    with cm.open(path) as ds:
+        assert ds.classes == classes

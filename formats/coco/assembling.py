@@ -9,6 +9,9 @@ from . import lines
 from .categories import Categories
 from .spool import Spool
 
+OWN = frozenset({"images", "annotations", "categories"})
+"""Keys of a dataset that its metadata cannot have."""
+
 
 def results(spool: Spool) -> Iterator[bytes]:
     """Give a list of results in parts."""
@@ -42,7 +45,7 @@ def dataset(
     """
     yield b"{"
     for key, value in metadata.items():
-        if key not in ("images", "annotations", "categories"):
+        if key not in OWN:
             at = f"{where}: metadata[{key!r}]"
             yield f"{lines.text(key, at)}:{lines.text(value, at)},\n".encode()
     yield b'"images":['

@@ -109,6 +109,11 @@ class Categories:
         ]
         return list(map(str, ids)) == self.classes
 
+    @property
+    def are_listed(self) -> bool:
+        """Whether the list that the dataset has is the one that is written."""
+        return self.objects() == self.metadata.get("categories")
+
     def objects(self) -> list[dict[str, Any]]:
         """Give the list of categories: the dataset's own where it fits, else ids and names."""
         listed = self._listed()
@@ -162,6 +167,9 @@ class Categories:
         if not isinstance(listed, list) or len(listed) != len(self.classes):
             return []
         if not all(isinstance(item, dict) and type(item.get("id")) is int for item in listed):
+            return []
+        ids = [item["id"] for item in listed]
+        if len(set(ids)) < len(ids) or not all(-(1 << 63) <= number < 1 << 63 for number in ids):
             return []
         names = [item.get("name") for item in listed]
         texts = [

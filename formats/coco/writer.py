@@ -122,11 +122,14 @@ class Writer:
         """What could not be held so far."""
         self._settle()
         if self._composer.style == "dataset":
-            return self._loss
-        said = {
-            "classes": not self._categories.are_named_by_ids,
-            "metadata": self.metadata.keys() - {"categories"},
-        }
+            own = assembling.OWN & self.metadata.keys()
+            is_held = own == {"categories"} and self._categories.are_listed
+            said = {"metadata": own and not is_held}
+        else:
+            said = {
+                "classes": not self._categories.are_named_by_ids,
+                "metadata": self.metadata.keys() - {"categories"},
+            }
         fields = self._loss.fields | {name for name, lost in said.items() if lost}
         return Loss(self._loss.masks, self._loss.pixels, fields)
 
