@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from compactmask.errors import CompactMaskError, FormatError
 
+from .coco.composing import ID_TEXT
 from .dataset import SegmentationDataset
 from .destination import FILES, Compression, Format, begin, check, format_of, size_of
 from .opening import open_telling
@@ -132,8 +133,6 @@ def convert(
     )
 
 
-ID_TEXT = "id:json"
-"""The column of ids that are text; others are positions then."""
 OF_NAMES = (errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 """What the name of an image may be to blame for."""
 
@@ -203,7 +202,7 @@ class _Copy:
             own = {key: column[i] for key, column in columns.items()}
             try:
                 if there[i]:
-                    self._check_name(int(ids[i]), name)
+                    self._check_there(int(ids[i]), name, stop - start)
                     self.n_present += 1
                 else:
                     self._append(i, int(ids[i]), name, shape if all(shape) else None, own)
@@ -248,13 +247,17 @@ class _Copy:
             seen.add(place)
         return there
 
-    def _check_name(self, image_id: int, name: str | None) -> None:
+    def _check_there(self, image_id: int, name: str | None, instances: int) -> None:
         """Refuse what is there if it is of another source."""
+        from .coco.complete import Complete
+
         if name is not None and not self._out.has(file_name=name, id=image_id):
             raise FormatError(
                 f"{self._ds.path}: image id {image_id}: file_name {name!r}, what is gone on with "
                 "has another one"
             )
+        if isinstance(self._out, Complete):
+            self._out.check(instances, file_name=name, id=image_id)
 
     def _named(self, error: Exception, image_id: int) -> Exception:
         """Name the source in what a sink refuses; what is wrong with the disk is not its fault."""

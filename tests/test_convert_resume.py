@@ -122,6 +122,20 @@ def test_a_document_that_another_one_made_meanwhile_is_not_replaced(tmp_path):
     assert cm.convert(source, out, resume=True).present == 2
 
 
+@pytest.mark.parametrize("form", ["coco", "coco-results"])
+@pytest.mark.parametrize("key", [0, "a"])
+def test_a_complete_document_of_other_annotations_is_not_gone_on_with(tmp_path, form, key):
+    def source(count):
+        items = [annotation(i, key, score=0.5) for i in range(count)]
+        return write(tmp_path, dataset(*items, images=[image(key, file_name="a")]), "source.json")
+
+    out = tmp_path / "out.json"
+    cm.convert(source(2), out, format=form)
+    assert cm.convert(source(2), out, resume=True, format=form).present == 1
+    with pytest.raises(FormatError, match=r"id 0: it has 3 instances, in the document .* 2, and"):
+        cm.convert(source(3), out, resume=True, format=form)
+
+
 @pytest.mark.parametrize(("form", "other"), [("coco", "coco-results"), ("coco-results", "coco")])
 def test_a_complete_document_of_another_style_is_not_gone_on_with(tmp_path, form, other):
     source, out = document(tmp_path, 3), tmp_path / "out.json"

@@ -44,7 +44,11 @@ class Complete:
         self._places = {key: i for i, key in enumerate(columns["id"].tolist())}
         self._names = None if is_results else columns["file_name"]
         texts = columns.get(ID_TEXT)
-        self._texts = None if texts is None else {_own_id({ID_TEXT: text}) for text in texts}
+        self._texts = (
+            None if texts is None else {_own_id({ID_TEXT: text}): i for i, text in enumerate(texts)}
+        )
+        ranges = map(source.detection_range, range(source.n_images))
+        self._counts = [stop - start for start, stop in ranges]
         source.close()
 
     def has(self, *, file_name: str | None = None, id: int | None = None) -> bool:
@@ -52,13 +56,19 @@ class Complete:
 
         Results whose ids are text know images by that, as their file name.
         """
-        if self._texts is not None and self._names is None:
-            return file_name in self._texts
-        if id not in self._places:
-            return False
-        return (
-            file_name is None or self._names is None or (self._names[self._places[id]] == file_name)
-        )
+        return self._place(file_name, id) is not None
+
+    def check(self, instances: int, *, file_name: str | None = None, id: int | None = None) -> None:
+        """Refuse an image that is there, but not with as many instances as the source has.
+
+        Raises
+        ------
+        FormatError
+            Where it is so.
+        """
+        place = self._place(file_name, id)
+        if place is not None:
+            self._check_count(place, instances, id)
 
     def append(
         self,
@@ -75,8 +85,10 @@ class Complete:
         FormatError
             Always, otherwise.
         """
-        is_there = self._texts is not None and _own_id(columns or {}) in self._texts
-        if not is_there and (len(detections) or self._style == "dataset"):
+        place = None if self._texts is None else self._texts.get(_own_id(columns or {}))
+        if place is not None:
+            self._check_count(place, len(detections), image_id)
+        elif len(detections) or self._style == "dataset":
             raise FormatError(
                 f"{self.path}: image id {image_id}: the document that is gone on with lacks it, "
                 "and is complete: nothing is appended to that"
@@ -87,6 +99,22 @@ class Complete:
 
     def abandon(self) -> None:
         """Do nothing."""
+
+    def _place(self, file_name: str | None, id: int | None) -> int | None:
+        """Give the position of an image; None where it is not there."""
+        if self._texts is not None and self._names is None:
+            return None if file_name is None else self._texts.get(file_name)
+        place = None if id is None else self._places.get(id)
+        if place is None or file_name is None or self._names is None:
+            return place
+        return place if self._names[place] == file_name else None
+
+    def _check_count(self, place: int, instances: int, image_id: int | None) -> None:
+        if self._counts[place] != instances:
+            raise FormatError(
+                f"{self.path}: image id {image_id}: it has {instances} instances, in the document "
+                f"that is gone on with {self._counts[place]}, and that is complete"
+            )
 
 
 def _own_id(columns: Mapping[str, Any]) -> int | str:
