@@ -23,7 +23,7 @@ from compactmask._kernels import dense
 from compactmask.errors import CompactMaskError, CorruptFileError, FormatError, InvalidMaskError
 from compactmask.packed import Packed
 
-from .listing import Texts
+from .listing import Texts, looking_at
 from .source import Array, BoolMask, Columns, Instance, OnFault
 
 Self = TypeVar("Self", bound="FolderSource")
@@ -285,9 +285,11 @@ class FolderSource(ABC):
     def _file(self, name: str, stamp: npt.NDArray[np.int64] | None = None) -> Iterator[BinaryIO]:
         """Open a file of the folder, which must be what it was when it was looked at."""
         path = os.path.join(self.path, name)
-        if not stat.S_ISREG(os.stat(path).st_mode):  # before it is opened: a pipe would wait
-            raise FormatError(f"{path}: not a regular file")
-        with open(path, "rb") as file:
+        with looking_at(path):
+            if not stat.S_ISREG(os.stat(path).st_mode):  # before it is opened: a pipe would wait
+                raise FormatError(f"{path}: not a regular file")
+            opened = open(path, "rb")  # noqa: SIM115
+        with opened as file:
             found = os.fstat(file.fileno())
             if stamp is not None and (found.st_size, found.st_mtime_ns) != tuple(stamp.tolist()):
                 raise CorruptFileError(
@@ -307,10 +309,14 @@ class FolderSource(ABC):
             self._last = None
 
     def _read(self, before: Index | None) -> Index:
-        listed = [entry for entry in self._entries() if self._is_text(entry)]
-        stamps = [
-            _stamp(self.path, entry.file) + _stamp(self.path, entry.image) for entry in listed
-        ]
+        listed, stamps = [], []
+        for entry in self._entries():
+            try:
+                stamps.append(self._stamps(entry))
+            except CompactMaskError as error:
+                self._fault(error)
+            else:
+                listed.append(entry)
         sides = [_stamp("", path) for path in self._side_files()]
         digest = hashlib.sha256(repr((listed, stamps, sides)).encode()).digest()
         if before is not None and before.digest == digest:
@@ -352,19 +358,21 @@ class FolderSource(ABC):
             digest=digest,
         )
 
-    def _is_text(self, entry: Entry) -> bool:
+    def _stamps(self, entry: Entry) -> tuple[int, int, int, int]:
+        """Give the sizes and times of an image's files, which must have names that are text."""
         try:
             "".join(entry).encode()
         except UnicodeEncodeError:
-            self._fault(FormatError(f"{self.path}: {entry.name!r}: a name that is no text"))
-            return False
-        return True
+            raise FormatError(f"{self.path}: {entry.name!r}: a name that is no text") from None
+        return _stamp(self.path, entry.file) + _stamp(self.path, entry.image)
 
 
 def _stamp(folder: str, name: str) -> tuple[int, int]:
     if not name:
         return 0, 0
-    status = os.stat(os.path.join(folder, name))
+    path = os.path.join(folder, name)
+    with looking_at(path):
+        status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 import numpy as np
 
+from compactmask.errors import CorruptFileError
+
 from .source import Array
+
+OF_ONE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+"""What one file of a folder is to blame for: it is gone, or a link to nothing, or locked."""
 
 
 def walk(folder: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -41,6 +48,27 @@ def walk(folder: str, suffixes: tuple[str, ...]) -> list[str]:
             if name.lower().endswith(suffixes) and not name.startswith(".")
         ]
     return sorted(found)
+
+
+@contextlib.contextmanager
+def looking_at(path: str) -> Iterator[None]:
+    """Look at a file of a folder, which is to blame where it cannot be opened.
+
+    Raises
+    ------
+    CorruptFileError
+        Where that is so.
+    OSError
+        Where something else is wrong.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OF_ONE_FILE:
+            raise
+        raise CorruptFileError(
+            f"{path}: {error.strerror}, expected a file that can be read"
+        ) from None
 
 
 class Texts:

@@ -301,7 +301,7 @@ def test_modes_refuse_replace_and_go_on(tmp_path):
     (folder / "folder.json").mkdir()
     coco.create_folder(folder, "w").close()
     left = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert left == {"own.json", "sa_1.jpg", "sa_10.jpg", "sa_2.jpg"}
+    assert left == {"sa_1.jpg", "sa_10.jpg", "sa_2.jpg"}
     with pytest.raises(ValueError, match="mode 'r', expected 'x', 'w' or 'a'"):
         coco.create_folder(folder, "r")
 

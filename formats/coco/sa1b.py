@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from compactmask.errors import CorruptFileError, FormatError
+from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
 
+from ..listing import looking_at, walk
 from .annotations import Annotations
 from .compact import Texts
 from .content import Content
@@ -50,9 +52,9 @@ class Folder:
         Raises
         ------
         CorruptFileError
-            Where it was changed since it was opened first.
+            Where it was changed since it was opened first, or cannot be opened any more.
         """
-        file = JsonFile(os.path.join(self.path, self._names[image]))
+        file = _open(self.path, self._names[image])
         if not self._stamps[image].any():
             self._stamps[image] = file.stamp
         elif tuple(self._stamps[image].tolist()) != file.stamp:
@@ -82,13 +84,6 @@ class Folder:
         return sum(map(os.path.getsize, paths))
 
 
-def documents(path: str) -> list[str]:
-    """Give the names of the JSON files of a folder, sorted."""
-    return sorted(
-        entry.name for entry in os.scandir(path) if entry.name.endswith(ENDINGS) and entry.is_file()
-    )
-
-
 def read(path: str, faults: Faults) -> tuple[Content, Folder]:
     """Read the documents of a folder.
 
@@ -97,16 +92,17 @@ def read(path: str, faults: Faults) -> tuple[Content, Folder]:
     path : str
         The folder; its files are taken in the order of their names.
     faults : Faults
-        What becomes of bad annotations.
+        What becomes of bad annotations, and of documents that cannot be read.
 
     Raises
     ------
     FormatError
-        Where one is not what SA-1B has, or there is none.
+        Where one is not what SA-1B has, or the folder holds something, but none.
     """
-    names = Texts(documents(path))
-    if not len(names):
+    listed = walk(path, ENDINGS)
+    if not listed and os.listdir(path):
         raise FormatError(f"{path}: a folder without JSON files, expected those of SA-1B")
+    names = Texts(_good(path, listed, faults))
     folder = Folder(path, names)
     annotations = Annotations(Keys(), faults)
     images = [
@@ -116,9 +112,33 @@ def read(path: str, faults: Faults) -> tuple[Content, Folder]:
     return annotations.single_images(single(path, images), folder, names), folder
 
 
+def _good(path: str, listed: list[str], faults: Faults) -> Iterator[str]:
+    """Give the names of the documents; where bad ones are left out, read each to tell them."""
+    for name in listed:
+        try:
+            name.encode()
+            if faults.are_left_out:
+                of_annotations = Faults(path, lambda error: None)
+                file = _open(path, name)
+                _read_one(file, 0, Annotations(Keys(), of_annotations), of_annotations)
+        except UnicodeEncodeError:
+            faults.tell_named(FormatError(f"{path}: {name!r}: a name that is no text"))
+        except CompactMaskError as error:
+            faults.tell_named(error)
+        else:
+            yield name
+
+
+def _open(path: str, name: str) -> JsonFile:
+    place = os.path.join(path, *name.split("/"))
+    with looking_at(place):
+        return JsonFile(place)
+
+
 def _read_one(
     file: JsonFile, position: int, annotations: Annotations, faults: Faults
 ) -> dict[str, Any]:
+    """Read a document; give what it says of its image."""
     stream = Stream(file)
     found: list[str] = []
     image = None
@@ -137,4 +157,5 @@ def _read_one(
             f"{file.path}: found {', '.join(map(repr, found[:8])) or 'no object'}, expected "
             "'image' and 'annotations', as SA-1B has"
         )
+    single(file.path, [image])
     return image

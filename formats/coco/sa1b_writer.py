@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from compactmask.errors import CompactMaskError, FormatError
 
-from ..folder_sink import UNFINISHED, FolderSink, Mode
+from ..folder_sink import FolderSink, Mode
 from ..sink import Loss
 from . import lines
 from .checked import checked_fields
@@ -35,8 +35,8 @@ def create_folder(folder: str | os.PathLike[str], mode: Mode = "x") -> Sa1bSink:
     folder : path-like
         Where to; made where it is not there, its parent must be.
     mode : {"x", "w", "a"}
-        "x" refuses a folder that holds anything. "w" removes every ``.json`` and ``.json.gz`` in
-        the folder, but not in its sub-folders. "a" goes on.
+        "x" refuses a folder that holds anything. "w" removes every other ``.json`` and
+        ``.json.gz`` that would be read with them, those in sub-folders too. "a" goes on.
 
     Returns
     -------
@@ -183,13 +183,6 @@ class Sa1bSink(FolderSink):
             assert image_id is not None
             return f"sa_{operator.index(image_id)}"
         return super()._stem(file_name, image_id).replace("/", "_")
-
-    def _all(self) -> list[str]:
-        return [
-            entry.path
-            for entry in os.scandir(self.path)
-            if UNFINISHED.sub("", entry.name).endswith(self.SUFFIXES) and not entry.is_dir()
-        ]
 
 
 def _annotations(instances: Instances, rows: range) -> list[Entry]:
