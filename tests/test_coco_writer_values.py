@@ -1,11 +1,14 @@
 """Values that COCO gives a meaning to: written exactly, or refused by name."""
 
+import json
+
 import numpy as np
 import pytest
 from coco_writing import document, found, one
 from hdf5_samples import boxes
 
-from compactmask.errors import FormatError
+import compactmask as cm
+from compactmask.errors import FormatError, ShapeMismatchError
 from compactmask.formats import coco
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -164,3 +167,85 @@ def test_half_a_character_in_a_name_is_refused_at_once(path):
         assert not out.has(file_name="\ud800")
     with pytest.raises(FormatError, match=r"classes: name is '\\ud800', expected text"):
         coco.create(path, "w", classes=["\ud800"])
+
+
+def nested(depth):
+    return json.loads("[" * depth + "]" * depth)
+
+
+def test_a_value_is_nested_as_deeply_as_it_is_read_and_no_deeper(path):
+    with coco.create(path, allow_lossy=True) as out:
+        deepest, too_deep = json.dumps(nested(256)), json.dumps(nested(257))
+        out.metadata["a"] = nested(256)
+        out.append(two("k:json", [deepest] * 2), columns={"i:json": deepest})
+        for name, values in (("k:json", [too_deep] * 2), ("k:json", [f" {too_deep}"] * 2)):
+            with pytest.raises(
+                FormatError, match=r"k: .* more than 256 brackets inside each other"
+            ):
+                out.append(two(name, values))
+        with pytest.raises(FormatError, match=r"i: .* more than 256 brackets inside each other"):
+            out.append(boxes(0), columns={"i:json": too_deep})
+        out.append(two("k", [nested(257)] * 2))
+        assert out.loss.fields == {"k"}
+        with pytest.raises(FormatError, match=r"metadata\['b'\]: .* more than 256 brackets"):
+            out.metadata = {"b": nested(257)}
+    with cm.open(path) as ds:
+        assert (len(ds), ds.metadata["a"]) == (2, nested(256))
+    with coco.create(path, "w") as out:
+        out.append(two("k", [nested(256)] * 2))
+        with pytest.raises(FormatError, match=r"instance 0: k \[\[.*: JSON has no such value"):
+            out.append(two("k", [nested(257)] * 2))
+
+
+def test_half_a_character_as_json_text_is_refused(path):
+    with coco.create(path) as out:
+        with pytest.raises(FormatError, match=r"instance 1: k: .* is not valid JSON: .*surrogates"):
+            out.append(two("k:json", ["", r'"\ud800"']))
+        out.append(two("k:json", ["", r'["\ud800"]']))
+        out.append(two("k:json", ["", r'"\ud83d\ude00"']))
+    with cm.open(path) as ds:
+        assert ds.detections["k:json"].tolist() == ["", r'["\ud800"]', "", '"😀"']
+
+
+def test_an_image_has_no_longer_side_than_one_that_is_read(path):
+    with coco.create(path) as out:
+        with pytest.raises(ShapeMismatchError, match="expected sides of 1,048,576 at most"):
+            out.append(boxes(0), image_shape=((1 << 20) + 1, 1))
+        out.append(boxes(0), image_shape=(1 << 20, 1))
+    with cm.open(path) as ds:
+        assert ds.images["height"].tolist() == [1 << 20]
+
+
+def test_metadata_does_not_make_another_dialect_of_a_dataset(path):
+    with coco.create(path) as out:
+        out.metadata = {"masklet": [], "videos": [1], "image": {}}
+        out.append(boxes(0))
+    assert out.loss.fields == {"metadata"}
+    with cm.open(path) as ds:
+        assert (len(ds), ds.metadata.keys()) == (1, {"videos", "image", "categories"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({1: 2}, "columns: 1: a name expected"),
+        ({"a": 1, 2: 3}, "columns: 2: a name expected"),
+        (5, "columns: a mapping expected, not int"),
+        ([], "columns: a mapping expected, not list"),
+    ],
+)
+def test_columns_of_an_image_are_a_mapping_of_names(path, columns, message):
+    with coco.create(path) as out, pytest.raises(TypeError, match=f"image 0: {message}"):
+        out.append(boxes(0), columns=columns)
+
+
+def test_arguments_of_another_kind_are_named(path):
+    with coco.create(path) as out:
+        with pytest.raises(TypeError, match=r"image_shape \(inf, 4\), expected two integers"):
+            out.append(boxes(0), image_shape=(np.inf, 4))
+        with pytest.raises(TypeError, match="file_name: str expected, not int"):
+            out.has(file_name=5)
+        with pytest.raises(TypeError, match="metadata 'ab', a mapping expected"):
+            out.metadata = "ab"
+    with pytest.raises(TypeError, match="5: a dataset, or an iterable of Record or"):
+        coco.write(5, path, overwrite=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compactmask.errors import FormatError
@@ -69,9 +69,13 @@ def checked_names(names: Iterable[str], path: str) -> list[str]:
 
 def checked_metadata(value: Any, path: str) -> dict[str, Any]:
     """Give a copy of metadata as JSON gives it back, which must be equal."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{path}: metadata {value!r:.60}, a mapping expected")
     copy: dict[str, Any] = json.loads(lines.text(dict(value), f"{path}: metadata"))
     if copy != dict(value):
         raise FormatError(
             f"{path}: metadata: does not come back equal from JSON: tuples become lists, keys text"
         )
+    for key, item in copy.items():
+        lines.check_depth(item, f"{path}: metadata[{key!r}]")
     return copy

@@ -9,8 +9,8 @@ from . import lines
 from .categories import Categories
 from .spool import Spool
 
-OWN = frozenset({"images", "annotations", "categories"})
-"""Keys of a dataset that its metadata cannot have."""
+OWN = frozenset({"images", "annotations", "categories", "masklet"})
+"""Keys that metadata cannot have: those of a dataset, and the one that would make it SA-V."""
 
 
 def results(spool: Spool) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from . import lines
 from .categories import Categories, Category, Pair
 from .checked import checked_fields
 from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of, plain_value
-from .values import text
+from .values import LONGEST_SIDE, text
 
 if TYPE_CHECKING:
     from compactmask.mask import CompactMask
@@ -244,15 +244,17 @@ def _checked(detections: Any, where: str) -> tuple[CompactMask | None, Instances
 def _image_shape(
     given: tuple[int, int] | None, mask: CompactMask | None, where: str
 ) -> tuple[int, int]:
-    shape = (0, 0) if mask is None else mask.image_shape
-    if given is None:
-        return shape
+    own = (0, 0) if mask is None else mask.image_shape
     try:
-        height, width = (int(side) for side in given)
-    except (TypeError, ValueError):
+        height, width = own if given is None else (int(side) for side in given)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{where}: image_shape {given!r}, expected two integers (H, W)") from None
-    if (height, width) != tuple(given) or height < 1 or width < 1:
+    if given is not None and ((height, width) != tuple(given) or height < 1 or width < 1):
         raise ShapeMismatchError(f"{where}: image_shape {given!r}, expected sides of 1 at least")
-    if mask is not None and shape != (height, width):
-        raise ShapeMismatchError(f"{where}: image_shape {(height, width)}, its masks have {shape}")
+    if max(height, width) > LONGEST_SIDE:
+        raise ShapeMismatchError(
+            f"{where}: image_shape {(height, width)}, expected sides of {LONGEST_SIDE:,} at most"
+        )
+    if mask is not None and own != (height, width):
+        raise ShapeMismatchError(f"{where}: image_shape {(height, width)}, its masks have {own}")
     return height, width

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from compactmask._kernels.json_scan import MOST_BRACKETS, value_at
 from compactmask.errors import FormatError
 
 from .entry import Entry
@@ -53,8 +54,10 @@ def members(entry: Entry, texts: Iterable[tuple[str, str]], where: str) -> str:
 def checked(value: str, where: str) -> str:
     """Check JSON text that is written as it is, on one line."""
     try:
-        json.loads(value, parse_constant=_refuse)
-        value.encode()
+        parsed = json.loads(value, parse_constant=_refuse)
+        _check_depth(value.strip().encode())
+        if isinstance(parsed, str):
+            parsed.encode()  # An escape may be half a character.
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{where}: {value!r:.60} is not valid JSON: {error}") from None
     return value.replace("\n", " ").replace("\r", " ")
@@ -65,13 +68,21 @@ def without_bad(entry: Entry, kept: Collection[str] = ()) -> tuple[Entry, set[st
     good, bad = {}, set()
     for key, value in entry.items():
         try:
-            _ENCODE(value).encode()
+            _check_depth(_ENCODE(value).encode())
         except (TypeError, ValueError, RecursionError):
             if key not in kept:
                 bad.add(key)
                 continue
         good[key] = value
     return good, bad
+
+
+def check_depth(value: Any, where: str) -> None:
+    """Refuse a value that is nested more deeply than it would be read again."""
+    try:
+        _check_depth(_ENCODE(value).encode())
+    except ValueError as error:
+        raise FormatError(f"{where}: cannot be written as JSON: {error}") from None
 
 
 def joined(keys: Mapping[str, Sequence[str]], row: int) -> list[tuple[str, str]]:
@@ -82,11 +93,22 @@ def joined(keys: Mapping[str, Sequence[str]], row: int) -> list[tuple[str, str]]
 def _encoded(entry: Entry, where: str) -> str:
     try:
         written = _ENCODE(entry)
-        written.encode()
+        for value in _deep_values(entry, written.encode()):
+            _check_depth(_ENCODE(value).encode())
     except (TypeError, ValueError, RecursionError) as error:
         bad = ", ".join(f"{key} {entry[key]!r:.60}" for key in sorted(without_bad(entry)[1]))
         raise FormatError(f"{where}: {bad or error}: JSON has no such value") from None
     return written
+
+
+def _deep_values(entry: Entry, written: bytes) -> Iterable[Any]:
+    """Give the values of an entry if any of them may be nested too deeply."""
+    return entry.values() if value_at(written, 0)[2] else ()
+
+
+def _check_depth(written: bytes) -> None:
+    if value_at(written, 0)[2]:
+        raise ValueError(f"more than {MOST_BRACKETS} brackets inside each other")
 
 
 def _refuse(name: str) -> NoReturn:

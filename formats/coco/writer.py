@@ -124,11 +124,11 @@ class Writer:
         if self._composer.style == "dataset":
             own = assembling.OWN & self.metadata.keys()
             is_held = own == {"categories"} and self._categories.are_listed
-            said = {"metadata": own and not is_held}
+            said = {"metadata": bool(own) and not is_held}
         else:
             said = {
                 "classes": not self._categories.are_named_by_ids,
-                "metadata": self.metadata.keys() - {"categories"},
+                "metadata": bool(self.metadata.keys() - {"categories"}),
             }
         fields = self._loss.fields | {name for name, lost in said.items() if lost}
         return Loss(self._loss.masks, self._loss.pixels, fields)
@@ -156,6 +156,8 @@ class Writer:
         """
         if file_name is None and id is None:
             raise TypeError(f"{self._target}: a file_name or an id expected")
+        if file_name is not None:
+            _check_name(file_name, self._target)
         number = None if id is None else _checked_id(id, f"{self._target}: id")
         with self._one_at_a_time:
             self._settle()
@@ -202,7 +204,9 @@ class Writer:
         with self._one_at_a_time:
             if self._closed:
                 raise ValueError(f"{self._target}: the writer is closed")
-            self._append(detections, file_name, image_shape, image_id, columns or {})
+            self._append(
+                detections, file_name, image_shape, image_id, {} if columns is None else columns
+            )
 
     def close(self) -> None:
         """Put the document together and in place. Closing twice is allowed.
@@ -317,8 +321,7 @@ class Writer:
         self._settle()
         where = f"{self._target}: image {self._register.images}"
         if file_name is not None:
-            if not isinstance(file_name, str):
-                raise TypeError(f"{where}: file_name: str expected, not {type(file_name).__name__}")
+            _check_name(file_name, where)
             where += f" ({file_name!r})"
             text(f"{where}: file_name", file_name)
         number = (
@@ -326,6 +329,7 @@ class Writer:
             if image_id is None
             else _checked_id(image_id, f"{where}: image_id")
         )
+        _check_columns(columns, where)
         image = Image(number, file_name, image_shape, columns)
         self._register.check(number, image.own_id, where)
         composed = self._composer.compose(detections, image, self._categories, where)
@@ -412,6 +416,19 @@ class Writer:
             are_unique=self._register.are_unique,
             where=self._target,
         )
+
+
+def _check_name(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{where}: file_name: str expected, not {type(value).__name__}")
+
+
+def _check_columns(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{where}: columns: a mapping expected, not {type(value).__name__}")
+    for name in value:
+        if not isinstance(name, str):
+            raise TypeError(f"{where}: columns: {name!r}: a name expected")
 
 
 def _checked_id(value: Any, where: str) -> int:

@@ -75,6 +75,10 @@ def write(
     [{'image_id': 0, 'category_id': 18, 'bbox': [3.0, 2.0, 4.0, 2.0], 'score': 0.5}]
     """
     started = time.perf_counter()
+    if not isinstance(dataset, (SegmentationDataset, Iterable)):
+        raise TypeError(
+            f"{dataset!r:.60}: a dataset, or an iterable of Record or sv.Detections expected"
+        )
     if isinstance(dataset, SegmentationDataset):
         place = destination(dataset.path, os.fsdecode(path), overwrite)
     else:
