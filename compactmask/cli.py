@@ -162,7 +162,7 @@ def _repack(arguments: argparse.Namespace) -> None:
 
 def _tell_report(dst: str, report: Report) -> None:
     skipped = f" ({report.skipped:,} skipped)" if report.skipped else ""
-    present = f" ({report.present:,} more were there)" if report.present else ""
+    present = f" ({report.present:,} more were there, see their report)" if report.present else ""
     ratio = f"ratio {report.bytes_out / report.bytes_in:.3f}, " if report.bytes_in else ""
     print(
         f"{dst}: {report.images:,} images{present}, {report.instances:,} instances{skipped}, "

@@ -57,7 +57,8 @@ def convert(
     resume : bool
         Keep what is done when the conversion ends before its time, and go on with it: images that
         are in ``dst`` are not written again. An HDF5 file is then written in its place, commit by
-        commit, and readable meanwhile; images of a COCO document wait beside it.
+        commit, and readable meanwhile; images of a COCO document wait beside it. What the format
+        could not hold of images that are there was told when they were written.
     compression : {"gzip", "zstd"}, optional
         Of an HDF5 file: compress the packed masks too; "zstd" needs the extra of that name.
     on_error : {"raise", "skip", "collect"}

@@ -30,4 +30,6 @@ class Report:
     present: int = 0
     """Images that were there already, with ``resume``."""
     loss: Loss = field(default_factory=Loss)
-    """What the format could not hold."""
+    """What the format could not hold of the images written now. What was lost of those that were
+    there already, the report of the conversion that wrote them tells; of images of a COCO document
+    that were waiting it is told here again."""

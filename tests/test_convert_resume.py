@@ -253,3 +253,19 @@ def test_images_of_one_name_are_all_converted(tmp_path):
     with cm.open(out) as ds:
         assert ds.images["file_name"].tolist() == ["same.jpg"] * 3
         assert np.diff([ds.detection_range(i) for i in range(3)]).tolist() == [[1]] * 3
+
+
+@pytest.mark.parametrize(("form", "is_told"), [("coco-results", True), ("label-images", False)])
+def test_what_was_lost_of_images_that_wait_is_told_again_and_only_of_these(tmp_path, form, is_told):
+    source, out = document(tmp_path, 3), place(tmp_path, form)
+
+    def stop(done, total):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cm.convert(source, out, resume=True, format=form, progress=stop)
+    (tmp_path / "rest").mkdir()
+    empty = write(tmp_path / "rest", dataset(images=[image(0, file_name="000.jpg")]))
+    report = cm.convert(empty, out, resume=True, format=form)
+    assert report.present == 1
+    assert ("file_name" in report.loss.fields) == is_told
