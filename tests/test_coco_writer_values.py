@@ -249,3 +249,23 @@ def test_arguments_of_another_kind_are_named(path):
             out.metadata = "ab"
     with pytest.raises(TypeError, match="5: a dataset, or an iterable of Record or"):
         coco.write(5, path, overwrite=True)
+
+
+def test_a_document_has_no_more_further_keys_than_are_read(path):
+    def some(first, count):
+        return {f"k{number}": [1] for number in range(first, first + count)}
+
+    def columns(first, count):
+        return {f"c{number}": 1 for number in range(first, first + count)}
+
+    out = coco.create(path)
+    out.append(found(1, **some(0, 2000), **{"none:json": [""]}), columns=columns(0, 2048))
+    out.abandon()
+    with coco.create(path, "a") as out:
+        with pytest.raises(FormatError, match="image 1: 2,049 different further keys with its own"):
+            out.append(found(1, **some(2000, 49)))
+        with pytest.raises(FormatError, match="image 1: 2,049 different further keys with its own"):
+            out.append(found(1), columns=columns(2048, 1))
+        out.append(found(1, **some(1000, 1048)), columns=columns(0, 9))
+    with cm.open(path) as ds:
+        assert (len(ds), len(ds[0].data)) == (2, 2048 + 4)

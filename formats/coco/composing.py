@@ -61,6 +61,8 @@ class Composed(NamedTuple):
     """Those of its classes."""
     loss: Loss
     """What could not be held."""
+    keys: tuple[frozenset[str], frozenset[str]]
+    """Further keys of its annotations, and its own."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,10 @@ class Composer:
         further = [(key, image.columns[name]) for name, key in keys.items() if key != name]
         entry_text = "{" + lines.members(own, further, where) + "}"
         loss = Loss(loss.masks, loss.pixels, frozenset(lost))
-        return Composed(entry_text, written, ids, found, loss)
+        own_keys = {key for name, key in instances.further()[0].items() if name == key}
+        own_keys |= {key for key, values in texts.items() if any(values)}
+        both = frozenset(own_keys), frozenset(keys.values())
+        return Composed(entry_text, written, ids, found, loss, both)
 
     def _draw(
         self, mask: CompactMask | None, entries: Sequence[Entry], instances: Instances, where: str

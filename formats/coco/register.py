@@ -7,6 +7,7 @@ from typing import NamedTuple
 from compactmask.errors import FormatError
 
 from .seen import Seen, hashed
+from .stream import MOST_KEYS
 
 
 class Added(NamedTuple):
@@ -22,6 +23,8 @@ class Added(NamedTuple):
     """Number of instances with its own."""
     are_unique: bool
     """Whether every annotation has an id that no other has."""
+    keys: tuple[frozenset[str], frozenset[str]]
+    """Further keys of the annotations and of the image."""
 
 
 class Register:
@@ -32,6 +35,7 @@ class Register:
         self.are_unique = True
         self._ids, self._texts, self._annotation_ids = Seen(), Seen(), Seen()
         self._names, self._pairs = Seen(), Seen()
+        self._keys: tuple[set[str], set[str]] = set(), set()
 
     def has(self, file_name: str | None, number: int | None) -> bool:
         """Tell whether there is an image of a name and an id, where both are given."""
@@ -68,12 +72,34 @@ class Register:
                 f"{where}: id {own_id!r}, expected {'integers' if is_text else 'texts'} as before"
             )
 
+    def new_keys(
+        self, keys: tuple[frozenset[str], frozenset[str]], where: str
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Give those of an image's further keys that no image had; refuse more than are read.
+
+        Parameters
+        ----------
+        keys : tuple of frozenset of str
+            Those of the annotations and of the image.
+        where : str
+            Begins the error message.
+        """
+        for before, own in zip(self._keys, keys, strict=True):
+            count = len(before | own)
+            if count > MOST_KEYS:
+                raise FormatError(
+                    f"{where}: {count:,} different further keys with its own, expected "
+                    f"{MOST_KEYS:,} at most"
+                )
+        return keys[0] - self._keys[0], keys[1] - self._keys[1]
+
     def with_image(
         self,
         number: int,
         own_id: int | str,
         file_name: str | None,
         annotation_ids: list[int | None],
+        keys: tuple[frozenset[str], frozenset[str]],
     ) -> Added:
         """Give what :meth:`add` adds."""
         are_unique = (
@@ -89,6 +115,7 @@ class Register:
             self.images + 1,
             self.instances + len(annotation_ids),
             are_unique,
+            keys,
         )
 
     def add(self, added: Added) -> None:
@@ -99,6 +126,8 @@ class Register:
         if added.file_name is not None:
             self._names.add(hashed(added.file_name))
             self._pairs.add(hashed(f"{added.id} {added.file_name}"))
+        for known, more in zip(self._keys, added.keys, strict=True):
+            known |= more
         for own in added.annotation_ids if added.are_unique else ():
             assert own is not None
             self._annotation_ids.add(own)

@@ -303,8 +303,15 @@ class Writer:
         stated = [line.partition(b"\t")[0] for line in own_lines]
         ids = [int(own) if own else None for own in stated]
         number = note["id"]
+        of_annotations, of_image = map(frozenset, note["keys"])
         self._register.add(
-            self._register.with_image(number, note.get("own_id", number), note["file_name"], ids)
+            self._register.with_image(
+                number,
+                note.get("own_id", number),
+                note["file_name"],
+                ids,
+                (of_annotations, of_image),
+            )
         )
         self._categories.keep([Category(*item) for item in note["categories"]])
         masks, pixels, fields = note["loss"]
@@ -333,9 +340,11 @@ class Writer:
         image = Image(number, file_name, image_shape, columns)
         self._register.check(number, image.own_id, where)
         composed = self._composer.compose(detections, image, self._categories, where)
+        keys = self._register.new_keys(composed.keys, where)
         note: dict[str, Any] = {
             "id": number,
             "file_name": file_name,
+            "keys": [sorted(own) for own in keys],
             "categories": self._categories.new(composed.categories),
             "loss": [composed.loss.masks, composed.loss.pixels, sorted(composed.loss.fields)],
         }
@@ -344,7 +353,7 @@ class Writer:
         self._note_about()
         self._waiting = Waiting(
             self._spool.ends,
-            self._register.with_image(number, image.own_id, file_name, composed.ids),
+            self._register.with_image(number, image.own_id, file_name, composed.ids, keys),
             composed.categories,
             _sum(self._loss, composed.loss),
         )
