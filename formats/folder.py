@@ -244,6 +244,11 @@ class FolderSource(ABC):
         self._opened()
         return self._identity
 
+    @property
+    def state(self) -> str:
+        """The digest of all names, sizes and times of change."""
+        return self._opened().digest.hex()
+
     def refresh(self) -> None:
         """List the folder again, and read what is new in it or has changed."""
         self._opened()

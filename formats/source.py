@@ -174,6 +174,13 @@ class Source(Protocol):
     def identity(self) -> str:
         """What tells the file from another one that takes its place."""
 
+    @property
+    def state(self) -> str:
+        """What is another text whenever images or instances that it shows are others.
+
+        It is the same for all who show the same, also in other processes.
+        """
+
     def refresh(self) -> None:
         """Look at the file again and show what was added to it."""
 

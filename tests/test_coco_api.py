@@ -451,7 +451,7 @@ def test_a_dataset_that_shows_other_images_is_told(tmp_path, change):
             lambda: own.getAnnIds(areaRng=[0, 50]),
             lambda: pickle.loads(pickled),
         ):
-            with pytest.raises(CompactMaskError, match=r"in\.h5: the dataset shows other images"):
+            with pytest.raises(CompactMaskError, match=r"in\.h5: the dataset has changed since"):
                 read()
         assert len(coco.COCO(ds).getImgIds()) == {grown: 5, exchanged: 4, shrunk: 3}[change]
 

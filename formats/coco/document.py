@@ -43,6 +43,8 @@ class Document:
     metadata: dict[str, Any]
     masks: MaskReader
     file_bytes: int
+    state: str
+    """Tells it from another document, and from what it was before."""
 
     @cached_property
     def some_lack_boxes(self) -> bool:
@@ -73,8 +75,9 @@ def read(path: str, on_fault: OnFault | None) -> Document:
     if os.path.isdir(path):
         content, folder = sa1b.read(path, faults)
         masks: MaskReader = JsonMasks(folder, content.instances, content.images)
-        return _checked(Document(content, {}, masks, folder.size), faults)
+        return _checked(Document(content, {}, masks, folder.size, folder.state()), faults)
     file = JsonFile(path)
+    state = str(file.look())
     stream = Stream(file)
     first = stream.peek()
     if first == b"[":
@@ -86,12 +89,13 @@ def read(path: str, on_fault: OnFault | None) -> Document:
     elif not first:
         raise FormatError(f"{path}: the file is empty, expected COCO JSON")
     else:
-        found = kind_of(stream.value())
+        kind = kind_of(stream.value())
         raise FormatError(
-            f"{path}: found a JSON {found}, expected a COCO dataset (an object with 'images') "
+            f"{path}: found a JSON {kind}, expected a COCO dataset (an object with 'images') "
             "or a list of results"
         )
-    return _checked(Document(content, metadata, masks, os.path.getsize(path)), faults)
+    found = Document(content, metadata, masks, os.path.getsize(path), state)
+    return _checked(found, faults)
 
 
 def _checked(document: Document, faults: Faults) -> Document:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import shutil
 import tempfile
 import zlib
+from dataclasses import dataclass
 from typing import Protocol
 
 from compactmask.errors import CorruptFileError, FormatError
@@ -15,6 +17,23 @@ from compactmask.errors import CorruptFileError, FormatError
 from ..positional import open_to_read, pread
 
 GZIP_MAGIC = b"\x1f\x8b"
+EDGE = 1 << 16
+"""Bytes at either end of a document that are compared."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells a file from another one, or from what it was before."""
+
+    size: int
+    mtime_ns: int
+    digest: str
+    """Of its two ends."""
+
+    @classmethod
+    def of(cls, fd: int) -> Stamp:
+        """Look at an open file."""
+        return cls(*_stamp(fd), _edges(fd))
 
 
 class Bytes(Protocol):
@@ -74,6 +93,10 @@ class JsonFile:
         """Give the descriptor that is read from."""
         return self._fd
 
+    def look(self) -> Stamp:
+        """Give what tells the document from another one, or from what it was before."""
+        return Stamp(*self.stamp, _edges(self._fd))
+
     def some(self, start: int, size: int) -> bytes:
         """Give at most ``size`` bytes from ``start`` on; none at the end."""
         return pread(self._fd, size, start)
@@ -114,6 +137,13 @@ def _stamp(fd: int) -> tuple[int, int]:
     """Give what tells a file from one that was changed: its size and the time of its change."""
     status = os.fstat(fd)
     return status.st_size, status.st_mtime_ns
+
+
+def _edges(fd: int) -> str:
+    """Give a digest of both ends of an open file."""
+    digest = hashlib.blake2b(pread(fd, EDGE, 0), digest_size=16)
+    digest.update(pread(fd, EDGE, max(EDGE, os.fstat(fd).st_size - EDGE)))
+    return digest.hexdigest()
 
 
 def _decompressed(fd: int, path: str) -> int:

@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from compactmask import __version__
 
 from ..positional import open_to_read, pread
 from . import document
 from .document import Document
-from .file import GZIP_MAGIC, JsonFile
+from .file import EDGE, GZIP_MAGIC, JsonFile, Stamp
 from .index_file import read_arrays, read_header, write
 from .index_parts import put_together, take_apart
 
 ENDING = ".index"
 VERSION = 1
 """Is another one whenever what stands in an index, or what it means, is."""
-EDGE = 1 << 16
-"""Bytes at either end of a document that are compared."""
 TICK = 20_000_000
 """Nanoseconds in which a file may change twice and have one time of change."""
 COARSE_TICK = 2_000_000_000
 """The same, where times of change are whole seconds."""
 UNUSABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What reading an index may raise; RecursionError too, where its JSON is nested."""
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What tells a document from another one, or from what it was before."""
-
-    size: int
-    mtime_ns: int
-    digest: str
-
-    @classmethod
-    def of(cls, fd: int) -> Stamp:
-        """Look at an open file."""
-        status = os.fstat(fd)
-        digest = hashlib.blake2b(pread(fd, EDGE, 0), digest_size=16)
-        digest.update(pread(fd, EDGE, max(EDGE, status.st_size - EDGE)))
-        return cls(status.st_size, status.st_mtime_ns, digest.hexdigest())
 
 
 def load(path: str) -> Document | None:
@@ -67,9 +47,10 @@ def load(path: str) -> Document | None:
             if header["version"] != VERSION or header["package"] != __version__:
                 return None
             file = JsonFile(path)
-            if header["document"] != asdict(Stamp.of(file.fileno())):
+            stamp = file.look()
+            if header["document"] != asdict(stamp):
                 return None
-            return put_together(file, header["content"], read_arrays(kept, header))
+            return put_together(file, stamp, header["content"], read_arrays(kept, header))
     except (*UNUSABLE, RecursionError):
         return None
 

@@ -11,7 +11,7 @@ import numpy as np
 from .compact import Array, Places, Texts, text_column
 from .content import Content
 from .document import Document
-from .file import JsonFile
+from .file import JsonFile, Stamp
 from .further import FurtherKeys
 from .images import Images
 from .index_file import expect
@@ -83,7 +83,7 @@ def take_apart(document: Document) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def put_together(
-    file: JsonFile, description: Mapping[str, Any], arrays: Mapping[str, Array]
+    file: JsonFile, stamp: Stamp, description: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> Document:
     """Make a document of its parts, every one of which is checked.
 
@@ -91,6 +91,8 @@ def put_together(
     ----------
     file : JsonFile
         The document itself.
+    stamp : Stamp
+        Tells it from others.
     description, arrays : mapping
         What :func:`take_apart` gave.
 
@@ -110,7 +112,7 @@ def put_together(
         masks = JsonMasks(file, instances, images)
     else:
         masks = parts.png_masks(instances, images)
-    return Document(content, description["metadata"], masks, file.size)
+    return Document(content, description["metadata"], masks, file.size, str(stamp))
 
 
 class _Parts:

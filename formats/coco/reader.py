@@ -252,6 +252,11 @@ class CocoSource:
         """The path: a document that takes its place is read as the same one."""
         return self.path
 
+    @property
+    def state(self) -> str:
+        """What tells the document from another one, and from what it was before."""
+        return self._open.state
+
     def close(self) -> None:
         """Let go of the document."""
         self._document = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -76,6 +77,14 @@ class Folder:
         if last is None or last[0] != image:
             last = self._last = image, self.file(image)
         return last[1]
+
+    def state(self) -> str:
+        """Give what tells the documents from others, and from what they were when opened first."""
+        names, indptr = self._names.parts()
+        digest = hashlib.blake2b(names, digest_size=16)
+        digest.update(indptr.tobytes())
+        digest.update(self._stamps.tobytes())
+        return digest.hexdigest()
 
     @property
     def size(self) -> int:

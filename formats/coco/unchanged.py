@@ -18,7 +18,7 @@ class Unchanged:
 
     def __init__(self, dataset: SegmentationDataset) -> None:
         self._dataset = dataset
-        self._state = _state(dataset)
+        self._state = dataset._source.state
 
     @property
     def dataset(self) -> SegmentationDataset:
@@ -27,19 +27,12 @@ class Unchanged:
         Raises
         ------
         CompactMaskError
-            Where it shows other images than before: it was refreshed, or opened again where it
+            Where it shows something else than before: it was refreshed, or opened again where it
             was unpickled.
         """
-        if _state(self._dataset) != self._state:
+        if self._dataset._source.state != self._state:
             raise CompactMaskError(
-                f"{self._dataset.path}: the dataset shows other images than when coco.COCO was "
-                "made of it: it must not be refreshed meanwhile, make a new coco.COCO"
+                f"{self._dataset.path}: the dataset has changed since coco.COCO was made of it: it "
+                "must not be refreshed meanwhile, make a new coco.COCO"
             )
         return self._dataset
-
-
-def _state(dataset: SegmentationDataset) -> tuple[str, int, int, int]:
-    """Give what differs whenever images were added or deleted."""
-    source = dataset._source
-    n = source.n_images
-    return source.identity, n, source.n_detections, source.place(n)

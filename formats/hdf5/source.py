@@ -176,6 +176,12 @@ class Hdf5Source:
         """What tells the file from another one."""
         return self._opened().contents.layout.uuid.hex()
 
+    @property
+    def state(self) -> str:
+        """Which file it is, and how much of it is shown: nothing in it is changed in its place."""
+        contents = self._opened().contents
+        return f"{self.identity}:{contents.n_images}:{self.n_images}:{self.n_detections}"
+
     def refresh(self) -> None:
         """Show what was committed since the file was looked at."""
         self._opened()
