@@ -172,11 +172,11 @@ def test_detections_of_names_that_images_share_are_told_by_their_ids(tmp_path):
 
 def named(path, ids, names):
     """A document of two images, each with one mask that tells which it is."""
-    masks = {"a": [0, 4, 12], "b": [4, 4, 8]}
+    masks = [0, 4, 12], [4, 4, 8]
     annotations = [
         {"image_id": number, "category_id": 1, "score": 0.5, "id": k, "area": 4, "iscrowd": 0}
-        | {"bbox": [k, 0, 1, 4], "segmentation": {"size": [4, 4], "counts": masks[name[0]]}}
-        for k, (number, name) in enumerate(zip(ids, names, strict=True))
+        | {"bbox": [k, 0, 1, 4], "segmentation": {"size": [4, 4], "counts": counts}}
+        for k, (number, counts) in enumerate(zip(ids, masks, strict=True))
     ]
     images = [
         {"id": number, "file_name": name, "height": 4, "width": 4}
@@ -245,15 +245,22 @@ def test_texts_and_integers_may_be_mixed(tmp_path):
     ("ids", "names", "expected"),
     [
         ([1, 2], ["a.jpg", "b.jpg"], [1, 2]),
-        ([1, 2], ["a.png", "b.png"], [1, 2]),
-        ([1, 2], ["a.jpg", "b.png"], [1, 2]),
+        ([1, 2], ["val/a.jpg", "/val/b.jpg"], [1, 2]),
+        ([1, 2], ["1", "2"], [1, 2]),
         ([2, 1], ["a.jpg", "b.jpg"], [1, 2]),
         ([7, 8], ["a.jpg", "b.jpg"], [1, 2]),
         (["a", "b"], ["a.jpg", "b.jpg"], [1, 2]),
-        ([2, 1], ["a.jpg", "b.png"], "image 0 has the id 2 and the file_name of image 1 of the"),
-        ([7, 2], ["a.jpg", "b.png"], "1 of 2 images are not in it: 7"),
+        ([1, 2], ["a.png", "b.png"], "image 0 has the id 1 and the file_name 'a.png', image 1 of"),
+        ([2, 1], ["a.jpg", "b.png"], "image 1 has the id 1 and the file_name 'b.png', image 1 of"),
+        ([2, 1], ["val/a.jpg", "/val/b.jpg"], [1, 2]),
+        ([1, 2], ["val/a.jpg", ""], [1, 2]),
+        ([7, 2], ["a.jpg", "b.png"], "image 1 has the id 2 and the file_name 'b.png', image 2 of"),
+        ([1, 2], ["a.jpg", "bb.jpg"], r"image 1 has the id 2 and the file_name 'bb.jpg', image 2 "),
+        ([2, 1], ["a.jpg", ""], r"image 0 has the id 2 and the file_name 'a.jpg', image 2 of .*b"),
+        ([7, 2], ["a.jpg", ""], "1 of 2 images are not in it: 7"),
         ([7, 8], ["a", "b"], "2 of 2 images are not in it: 7, 8"),
         ([7, 8], ["a.jpg", "a.jpg"], "2 images have the id 1"),
+        ([7, 8], ["a.jpg", "x/a.jpg"], "2 images have the id 1"),
     ],
 )
 def test_images_are_told_by_ids_and_by_names_where_these_do_not_fit(tmp_path, ids, names, expected):
@@ -264,6 +271,54 @@ def test_images_are_told_by_ids_and_by_names_where_these_do_not_fit(tmp_path, id
             own.loadRes(results)
     else:
         assert columns_of(own.loadRes(results)) == {1: 0, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "expected"),
+    [
+        ([2, 1], ["a/1.jpg", "b/1.jpg"], [1, 2]),
+        ([1, 2], ["1.jpg", "1.jpg"], [1, 2]),
+        ([2, 1], ["x/a/1.jpg", "b/2.jpg"], "image 0 has the id 2 and the file_name 'x/a/1.jpg'"),
+        ([7, 2], ["1.jpg", "1.jpg"], "1 of 2 images are not in it: 7"),
+    ],
+)
+def test_names_without_their_folders_tell_no_images_that_share_them(tmp_path, ids, names, expected):
+    own = coco.COCO(named(tmp_path / "truth.json", [1, 2], ["a/1.jpg", "b/1.jpg"]))
+    results = named(tmp_path / "results.json", ids, names)
+    if isinstance(expected, str):
+        with pytest.raises(FormatError, match=expected):
+            own.loadRes(results)
+    else:
+        assert columns_of(own.loadRes(results)) == {1: 0, 2: 1}
+
+
+CLASSES = {
+    "listed": (["extra", "dog", "cat"], None, [18, 3]),
+    "listed, of a name that two have": (["extra", "dog", "twice"], None, [18, 101]),
+    "listed, none known": (["extra", "other", "more"], None, [100, 101]),
+    "named by the images": ([], ["cat", "more"], [3, 101]),
+    "some listed": (["extra", "dog"], ["?", "cat"], [18, 3]),
+    "without names": ([], None, [2, 3]),
+}
+
+
+@pytest.mark.parametrize(("classes", "names", "expected"), CLASSES.values(), ids=CLASSES.keys())
+def test_a_class_whose_name_no_category_has_gets_an_id_that_none_has(
+    tmp_path, classes, names, expected
+):
+    categories = {1: "person", 3: "cat", 18: "dog", 97: "twice", 98: "twice"}
+    own = coco.COCO()
+    own.dataset = {
+        "images": [{"id": 0, "height": SHAPE[0], "width": SHAPE[1]}],
+        "categories": [{"id": number, "name": name} for number, name in categories.items()],
+    }
+    own.createIndex()
+    one = found(2)
+    one.class_id, one.data = np.array([1, 2]), {} if names is None else {"class_name": names}
+    with cm.create(tmp_path / "found.h5", classes=classes) as out:
+        out.append(one)
+    annotations = own.loadRes(tmp_path / "found.h5").dataset["annotations"]
+    assert [annotation["category_id"] for annotation in annotations] == expected
 
 
 def disc(rng, side):

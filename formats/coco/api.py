@@ -20,7 +20,8 @@ from . import rle
 from .categories import Categories
 from .entry import Entry
 from .lookup import Entries, Groups, Lists, Rows
-from .results import check_images, first_result, kind_of, prepare_dataset, prepare_items
+from .matching import check_images
+from .results import first_result, kind_of, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique, image_ids
 from .unchanged import Unchanged
 
@@ -241,14 +242,15 @@ class COCO:
         resFile : path-like, SegmentationDataset, list of dict, or ndarray of shape (n, 7)
             A list of results or any dataset that :func:`compactmask.open` opens, results, or what
             :meth:`loadNumpyAnnotations` takes. Images of a dataset are told by their ids, or by
-            their names where these do not fit; its classes by their names, where it says nothing
-            of category ids.
+            their names where an id is not there or is that of an image of another name; its
+            classes by their names, where it says nothing of category ids. A class whose name no
+            category has gets an id that none has: ``COCOeval`` leaves it out.
 
         Raises
         ------
         FormatError
-            Where there are results of images that this dataset does not have, or ids and names
-            contradict each other.
+            Where there are results of images that this dataset does not have, or neither all ids
+            nor all names fit.
         """
         found: Any = resFile
         if isinstance(found, (str, os.PathLike)):
@@ -260,7 +262,7 @@ class COCO:
             found = self.loadNumpyAnnotations(found)
         categories = copy.deepcopy(self.dataset.get("categories", []))
         if isinstance(found, (list, tuple)):
-            check_images([item["image_id"] for item in found], self._images.column("id"))
+            check_images([item["image_id"] for item in found], self.imgs)
             annotations: Any = prepare_items(found, self._shape)
         else:
             annotations = prepare_dataset(

@@ -155,11 +155,15 @@ class Categories:
         known = self._by_class.get(class_id)
         if known is not None and stated in (None, known.id):
             return known
-        number = stated
-        if number is None:
-            listed = self._listed()
-            number = listed[class_id]["id"] if class_id < len(listed) else class_id + 1
-        return Category(class_id, number, names.get(class_id) or str(number))
+        name = names.get(class_id)
+        number = self._number(class_id, name) if stated is None else stated
+        return Category(class_id, number, name or str(number))
+
+    def _number(self, class_id: int, name: str | None) -> int:
+        """Decide the id of a class; ``name`` is what it is called where ``classes`` lacks it."""
+        listed = self._listed()
+        number: int = listed[class_id]["id"] if class_id < len(listed) else class_id + 1
+        return number
 
     def _listed(self) -> list[dict[str, Any]]:
         """Give the categories that the metadata has, where they are those of the classes."""

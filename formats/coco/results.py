@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compactmask.errors import FormatError
-
 from ..dataset import SegmentationDataset
 from .categories import Categories
 from .entry import Entry, Instances, box_area
+from .matching import NamedCategories, matched
 from .rle import box, packed
-from .sequences import Annotations, check_unique, column_of, image_ids
+from .sequences import Annotations
 from .unchanged import Unchanged
 
 Array = npt.NDArray[Any]
@@ -148,68 +147,9 @@ def prepare_dataset(
         Where it is not clear which image each is.
     """
     unchanged = Unchanged(dataset)
-    ids = _matched(dataset, images)
-    own = Categories(dataset.classes, {"categories": _of_classes(dataset, categories)})
+    ids = matched(dataset, images)
+    own = NamedCategories(dataset.classes, dataset.metadata, categories)
     return Results(unchanged, ids, own, _has_box(dataset))
-
-
-def check_images(found: Sequence[Any], known: Array) -> None:
-    """Refuse results of images that are not evaluated."""
-    images = dict.fromkeys(found)
-    there = set(known.tolist())
-    unknown = [number for number in images if number not in there]
-    if unknown:
-        few = ", ".join(map(repr, unknown[:5]))
-        raise FormatError(
-            f"Results do not correspond to current coco set: {len(unknown)} of "
-            f"{len(images)} images are not in it: {few}{', ...' * (len(unknown) > 5)}"
-        )
-
-
-def _matched(dataset: SegmentationDataset, images: Sequence[Entry]) -> Array:
-    """Give the ids that its images have among others.
-
-    Images with results are told by their ids, unless one of them has the name of another image.
-    Then, and where an id is not there, they are told by their names, each of which one image has.
-    """
-    own, names = image_ids(dataset), dataset.images.get("file_name")
-    ranges = map(dataset.detection_range, range(len(dataset)))
-    used = [image for image, (start, stop) in enumerate(ranges) if start < stop]
-    by_name: dict[Any, Any] = {}
-    known = []
-    for image in images:
-        name = image.get("file_name")
-        by_name[name] = None if name in by_name or not name else image["id"]
-        known.append(image["id"])
-    ids = own[used].tolist()
-    of_names = [None] * len(used) if names is None else [by_name.get(name) for name in names[used]]
-    pairs = list(zip(used, ids, of_names, strict=True))
-    wrong = next((pair for pair in pairs if pair[2] not in (None, pair[1])), None)
-    if None not in of_names and (wrong is not None or not set(known).issuperset(ids)):
-        own = own.astype(object)
-        own[used] = ids = of_names
-        wrong = None
-    check_images(ids, column_of(known))
-    if wrong is not None:
-        position, number, other = wrong
-        raise FormatError(
-            f"{dataset.path}: image {position} has the id {number!r} and the file_name of image "
-            f"{other!r} of the current coco set, and not all names are in it: expected ids or "
-            "names to fit"
-        )
-    check_unique(own[used], dataset.path)
-    return column_of(own.tolist())
-
-
-def _of_classes(dataset: SegmentationDataset, categories: Sequence[Entry]) -> list[Entry]:
-    """Give the categories that the classes of a dataset have, by what it says, else by name."""
-    stated = dataset.metadata.get("categories")
-    if stated is not None:
-        return list(stated)
-    by_name = {category.get("name"): category for category in categories}
-    if len(by_name) == len(categories) and all(name in by_name for name in dataset.classes):
-        return [by_name[name] for name in dataset.classes]
-    return []
 
 
 def _has_box(dataset: SegmentationDataset) -> bool:
