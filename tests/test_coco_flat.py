@@ -98,6 +98,59 @@ def test_what_no_document_can_hold_is_refused_alike(tmp_path, images, problem):
         coco.COCO(path)
 
 
+BAD = {
+    "class_id": [0, 1.5],
+    "tracker_id": [1.5, 2],
+    "confidence": [np.inf, 0],
+    "category_id": [1, 1.7],
+    "annotation_id": [
+        np.array([1, np.nan]),
+        ["a", "b"],
+        [[1, 2]] * 2,
+        np.array([7, 1 << 63], "u8"),
+    ],
+    "iscrowd": [[0, 0.5], ["x", "y"]],
+    "area": [[np.inf, 1], ["x", "y"], np.ones((2, 3))],
+    "has_mask": [1, 0],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (name, values)
+        for name, cases in BAD.items()
+        for values in (cases if np.ndim(cases[0]) else [cases])
+    ],
+)
+def test_a_column_that_no_document_can_hold_is_refused_in_the_words_of_the_writer(
+    tmp_path, name, values
+):
+    own = {} if name in ("class_id", "tracker_id", "confidence") else data(**{name: values})
+    bad = some(**(own or {name: np.array(values)}))
+    first = some(3, class_id=np.array([0.0, 1, 0]))
+    path = saved(tmp_path / "in.h5", first, sv.Detections.empty(), bad)
+    with cm.open(path) as ds, pytest.raises(FormatError, match=r"image 2.*: instance") as written:
+        coco.write(ds, tmp_path / "out.json")
+    problem = str(written.value).partition("image 2: ")[2]
+    assert f"{name} is " in problem
+
+    def used():
+        api = coco.COCO(path)
+        return api.getAnnIds(areaRng=[0, 9], iscrowd=0), api.loadAnns([4])
+
+    with pytest.raises(FormatError) as found:
+        used()
+    assert str(found.value) == f"{path}: image 2: {problem}"
+
+
+def test_whole_numbers_that_are_stored_as_floats_are_integers(tmp_path):
+    columns = data(annotation_id=[5.0, 6], category_id=[3.0, 4], iscrowd=[1.0, 0])
+    api = coco.COCO(saved(tmp_path / "in.h5", some(class_id=np.array([0.0, 1]), **columns)))
+    found = [(one["id"], one["category_id"], one["iscrowd"]) for one in api.loadAnns([5, 6])]
+    assert repr(found) == "[(5, 3, 1), (6, 4, 0)]"
+
+
 def test_images_that_have_something_are_told_without_those_that_are_deleted(tmp_path):
     with cm.create(tmp_path / "in.h5") as out:
         out.append(some(**data(area=[1.0, 2])), "a")

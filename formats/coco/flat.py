@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from compactmask.errors import FormatError
+
 from ..dataset import SegmentationDataset
+from . import checked
 from .boxes import EXACT, POWERS, extent
 from .categories import Categories, Pair
 
 Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 
+KINDS = checked.OWN | checked.DATA
+"""The columns that COCO knows, and what their values must be."""
+
 
 class Flat:
     """Columns of all instances of a dataset, made when they are asked for.
 
     An HDF5 file has zeros where an image lacks a column that another one has. Here these are
-    told from values.
+    told from values. What :func:`coco.write` refuses in a column is refused here, too.
 
     Parameters
     ----------
@@ -123,7 +130,29 @@ class Flat:
         column = name if column is None else column
         if column not in self._columns:
             return np.zeros(len(self), np.int64), np.zeros(len(self), np.bool_)
-        return self._columns[column], self._there(name, column)
+        there = self._there(name, column)
+        return self._checked(self._columns[column], there, name), there
+
+    def _checked(self, values: Array, there: Bools, name: str) -> Array:
+        """Give a column as COCO needs it, zeros where there is none."""
+        kinds = KINDS.get(name)
+        if kinds is None:
+            return values
+        try:
+            own = checked.column(values[there], kinds, name)
+        except FormatError:
+            self._check_images(values, there, name)  # one by one, to name the image
+            raise
+        result = np.zeros(len(self), own.dtype)
+        result[there] = own
+        return result
+
+    def _check_images(self, values: Array, there: Bools, name: str) -> None:
+        for image, (start, stop) in enumerate(pairwise(self._indptr.tolist())):
+            try:
+                checked.column(values[start:stop][there[start:stop]], KINDS[name], name)
+            except FormatError as error:
+                raise FormatError(f"{self._path}: image {image}: {error}") from None
 
     def _there(self, name: str, column: str) -> Bools:
         if column not in self._columns:

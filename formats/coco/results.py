@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..dataset import SegmentationDataset
-from .categories import Categories
 from .entry import Entry, Instances, box_area
 from .matching import NamedCategories, matched
 from .rle import box, packed
@@ -34,23 +34,16 @@ class Results(Annotations):
     ----------
     unchanged, image_ids, categories
         As of :class:`Annotations`.
-    has_box_areas : bool
-        Whether the areas are those of the boxes.
     """
 
-    def __init__(
-        self,
-        unchanged: Unchanged,
-        image_ids: Array,
-        categories: Categories,
-        has_box_areas: bool,
-    ) -> None:
-        super().__init__(unchanged, image_ids, categories)
-        self._has_box_areas = has_box_areas
-
-    def __reduce__(self) -> Any:
-        has_box_areas = self._has_box_areas
-        return type(self), (self._unchanged, self._image_ids, self._categories, has_box_areas)
+    @cached_property
+    def _has_box_areas(self) -> bool:
+        """Whether the areas are those of the boxes: the first result has one of its own."""
+        if not len(self):
+            return True
+        image = int(np.searchsorted(self._indptr, 0, side="right")) - 1
+        stated = self._instances(image).known("has_box")
+        return stated is None or bool(stated[0])
 
     def column(self, name: str) -> Array:
         """Give the values of a key."""
@@ -149,17 +142,7 @@ def prepare_dataset(
     unchanged = Unchanged(dataset)
     ids = matched(dataset, images)
     own = NamedCategories(dataset.classes, dataset.metadata, categories)
-    return Results(unchanged, ids, own, _has_box(dataset))
-
-
-def _has_box(dataset: SegmentationDataset) -> bool:
-    """Tell whether the first result has a box of its own."""
-    for image in range(len(dataset)):
-        start, stop = dataset.detection_range(image)
-        if start < stop:
-            stated = dataset._source.fields(image)["data"].get("has_box")
-            return stated is None or bool(stated[0])
-    return True
+    return Results(unchanged, ids, own)
 
 
 def _add_outline(entry: Entry) -> None:

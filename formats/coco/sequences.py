@@ -12,10 +12,11 @@ from typing import Any, Protocol, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from compactmask.errors import FormatError
+from compactmask.errors import CompactMaskError, FormatError
 
 from ..dataset import SegmentationDataset
 from .categories import Categories
+from .checked import checked_fields
 from .composing import ID_TEXT, Image
 from .entry import Entry, Instances, image_entry, keys_of
 from .flat import Flat
@@ -264,8 +265,13 @@ class Annotations(LazyList):
     def _instances(self, image: int) -> Instances:
         last = self._last
         if last is None or last[0] != image:
-            source = self._unchanged.dataset._source
-            last = self._last = image, Instances(source.fields(image), source.masks(image))
+            dataset = self._unchanged.dataset
+            source = dataset._source
+            try:
+                fields = checked_fields(source.fields(image))
+            except CompactMaskError as error:
+                raise type(error)(f"{dataset.path}: image {image}: {error}") from None
+            last = self._last = image, Instances(fields, source.masks(image))
         return last[1]
 
 
