@@ -12,6 +12,7 @@ numbers = st.one_of(
     st.from_regex(r"-?(0|[1-9][0-9]{0,4})(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?", fullmatch=True),
     st.from_regex(r"-?[1-9][0-9]{16,24}", fullmatch=True),
     st.sampled_from([2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 10**18, 10**19]).map(str),
+    st.sampled_from([2**53, 2**53 + 1, -(2**53), -(2**53) - 1, 10**16 - 1, 10**15]).map(str),
     st.sampled_from(["NaN", "Infinity", "-Infinity", "-0", "0", "-0.0", "1e400"]),
 )
 strings = st.one_of(

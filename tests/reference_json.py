@@ -18,6 +18,8 @@ class Value(NamedTuple):
     start: int
     stop: int
     kind: int
+    kinds: int
+    """What it adds to a set of kinds."""
 
 
 class Item(NamedTuple):
@@ -40,7 +42,7 @@ def after_spaces(text: str, at: int) -> int:
 def parse(text: str, at: int) -> tuple[Any, Value]:
     """Parse the value at a position; ValueError where there is none."""
     found, stop = PARSER.raw_decode(text, at)
-    return found, Value(at, stop, kind_of(found))
+    return found, Value(at, stop, kind_of(found), kinds_of(found))
 
 
 def kind_of(value: Any) -> int:
@@ -50,6 +52,12 @@ def kind_of(value: Any) -> int:
         return KINDS["integer" if -(1 << 63) <= value < 1 << 63 else "large integer"]
     names = {type(None): "null", float: "float", str: "text", list: "array", dict: "object"}
     return KINDS[names[type(value)]]
+
+
+def kinds_of(value: Any) -> int:
+    """Give the kind of a value as it is in a set of them."""
+    is_beyond = type(value) is int and abs(value) > 1 << 53 and -(1 << 63) <= value < 1 << 63
+    return kind_of(value) | is_beyond * KINDS["beyond float"]
 
 
 def items(raw: bytes) -> tuple[list[Item], int]:

@@ -1,5 +1,8 @@
 """Keys that COCO does not know: columns where they are plain, JSON text where they are not."""
 
+import json
+
+import numpy as np
 import pytest
 from coco_documents import annotation, dataset, image, result
 from dialect_checks import parsed
@@ -60,6 +63,35 @@ def test_a_further_key_of_mixed_kinds_null_or_missing_is_a_column_of_json_text(o
                 assert key not in columns
             assert columns["some:json"].tolist()[1] == ""
             assert columns["null:json"].tolist()[0] == "null"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([2**53 + 1, 1.5], None),
+        ([1.5, -(2**53) - 1], None),
+        ([2**60, 1.5], None),
+        ([2**53, 1.5], np.float64),
+        ([-(2**53), 1e300], np.float64),
+        ([2**53 + 1, -(2**63)], np.int64),
+        ([2**63, 1], None),
+        ([2**53 + 1, True], None),
+    ],
+)
+def test_no_integer_of_a_further_key_is_rounded(opened, tmp_path, values, dtype):
+    document = further_document([{"n": value} for value in values])
+    with opened(document) as ds:
+        for columns in (ds.images, ds.detections):
+            if dtype is None:
+                assert parsed(columns["n:json"]) == values
+                assert "n" not in columns
+            else:
+                assert columns["n"].dtype == dtype
+                assert columns["n"].tolist() == values
+        cm.convert(ds.path, tmp_path / "out.json", format="coco")
+    written = json.loads((tmp_path / "out.json").read_text())
+    for name in ("images", "annotations"):
+        assert [item["n"] for item in written[name]] == values
 
 
 def test_a_text_that_is_empty_is_told_from_one_that_is_missing(opened):

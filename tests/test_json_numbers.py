@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from json_texts import Guarded, arrays, listed, numbers, plain, values
-from reference_json import Value, parse
+from reference_json import parse
 
 from compactmask._kernels import json_numbers
 from compactmask._kernels.json_scan import KINDS
@@ -195,4 +195,4 @@ def test_columns_of_different_lengths_are_refused(kernel, dtype, shape):
 
 def test_the_reference_tells_kinds_as_the_scanner_does():
     for text, kind in [("1", "integer"), (str(2**63), "large integer"), ("1.0", "float")]:
-        assert parse(text, 0)[1] == Value(0, len(text), KINDS[kind])
+        assert parse(text, 0)[1][:3] == (0, len(text), KINDS[kind])

@@ -55,11 +55,11 @@ def expected(items, keys=KEYS):
     found, further = [], {}
     for value, members in items:
         last = dict(members)
-        found.append([tuple(value), *(tuple(last[key]) if key in last else None for key in keys)])
+        found.append([value[:3], *(last[key][:3] if key in last else None for key in keys)])
         for key in last.keys() - set(keys):
             count, kinds = further.get(key, (0, 0))
             for name, other in members:
-                kinds |= other.kind if name == key else 0
+                kinds |= other.kinds if name == key else 0
             further[key] = count + 1, kinds
     return found, further
 

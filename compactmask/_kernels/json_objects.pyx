@@ -6,12 +6,14 @@ from libc.string cimport memcmp
 
 from compactmask._kernels.json_scan cimport (
     ABSENT,
+    BEYOND_FLOAT,
+    INTEGER,
     OBJECT,
-    Kind,
     Step,
     after_spaces,
     after_string,
     after_value,
+    is_beyond_float,
 )
 
 # how a scan ended
@@ -253,7 +255,7 @@ cdef class Objects:
                 self.meet(key, after_key - 1 - key)
             else:
                 hint = i + 1
-                self.note(i, step.kind)
+                self.note(i, p, step)
             if i >= 0 and self.known[i].column >= 0:
                 kinds[self.known[i].column] = step.kind
                 spans[self.known[i].column, 0] = p - base
@@ -296,9 +298,11 @@ cdef class Objects:
                 return i
         return -1
 
-    cdef void note(self, Py_ssize_t i, Kind kind) noexcept nogil:
-        """Count an object once, also where it is read again from its beginning."""
+    cdef void note(self, Py_ssize_t i, const uint8_t* p, Step step) noexcept nogil:
+        """Note a value at `p`; an object counts once, also where it is read again."""
         if self.known[i].last != self.row:
             self.known[i].last = self.row
             self.known[i].count += 1
-        self.known[i].kinds |= kind
+        self.known[i].kinds |= step.kind
+        if step.kind == INTEGER and is_beyond_float(p, step.stop - p):
+            self.known[i].kinds |= BEYOND_FLOAT

@@ -14,6 +14,7 @@ cdef enum Kind:
     ARRAY = 32
     OBJECT = 64
     LARGE_INTEGER = 128     # that 64 bits do not hold
+    BEYOND_FLOAT = 256      # in sets only, beside INTEGER: one of them is beyond 2**53
 
 
 cdef struct Step:
@@ -25,4 +26,5 @@ cdef struct Step:
 
 cdef const uint8_t* after_spaces(const uint8_t* p, const uint8_t* end) noexcept nogil
 cdef const uint8_t* after_string(const uint8_t* p, const uint8_t* end) noexcept nogil
+cdef bint is_beyond_float(const uint8_t* p, Py_ssize_t n) noexcept nogil
 cdef Step after_value(const uint8_t* p, const uint8_t* end) noexcept nogil

@@ -13,6 +13,7 @@ MOST_BRACKETS = DEEPEST
 cdef enum:
     DEEPEST = 256
     MOST_DIGITS = 19        # of an integer that fits into 64 bits
+    FLOAT_DIGITS = 16       # of 2**53
 
 KINDS = {
     "null": NULL_VALUE,
@@ -23,6 +24,7 @@ KINDS = {
     "array": ARRAY,
     "object": OBJECT,
     "large integer": LARGE_INTEGER,
+    "beyond float": BEYOND_FLOAT,
 }
 
 
@@ -172,6 +174,16 @@ cdef bint fits(const uint8_t* digits, Py_ssize_t n, bint is_negative) noexcept n
     """Tell whether an integer of MOST_DIGITS or more, the first of which is not 0, fits 64 bits."""
     cdef const char* last = b"9223372036854775808" if is_negative else b"9223372036854775807"
     return n == MOST_DIGITS and memcmp(digits, last, MOST_DIGITS) <= 0
+
+
+cdef bint is_beyond_float(const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Tell whether an integer is beyond 2**53 or -2**53, where float64 does not hold all."""
+    if p[0] == b"-":
+        p += 1
+        n -= 1
+    if n != FLOAT_DIGITS:
+        return n > FLOAT_DIGITS
+    return memcmp(p, <const char*>b"9007199254740992", FLOAT_DIGITS) > 0
 
 
 cdef inline const uint8_t* after_digits(const uint8_t* p, const uint8_t* end) noexcept nogil:

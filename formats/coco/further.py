@@ -20,10 +20,13 @@ from .values import real, text
 JSON = ":json"
 """Ends the name of a column that holds values as JSON text, "" where an object lacks the key."""
 
-INTEGER, FLOAT, BOOLEAN, TEXT = (KINDS[kind] for kind in ("integer", "float", "boolean", "text"))
+INTEGER, FLOAT, BOOLEAN, TEXT, BEYOND_FLOAT = (
+    KINDS[kind] for kind in ("integer", "float", "boolean", "text", "beyond float")
+)
 PLAIN: Mapping[int, type[Any]] = {
     BOOLEAN: np.bool_,
     INTEGER: np.int64,
+    INTEGER | BEYOND_FLOAT: np.int64,
     FLOAT: np.float64,
     INTEGER | FLOAT: np.float64,
     TEXT: object,

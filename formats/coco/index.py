@@ -17,7 +17,7 @@ from .index_file import read_arrays, read_header, write
 from .index_parts import put_together, take_apart
 
 ENDING = ".index"
-VERSION = 1
+VERSION = 2
 """Is another one whenever what stands in an index, or what it means, is."""
 TICK = 20_000_000
 """Nanoseconds in which a file may change twice and have one time of change."""
