@@ -128,6 +128,68 @@ def test_no_results_are_none(pair, tmp_path):
         assert (results.getAnnIds(), results.getImgIds()) == ([], own.getImgIds())
 
 
+def test_a_folder_is_taken_as_any_dataset(pair, tmp_path):
+    own, reference = pair
+    with coco.create_folder(tmp_path / "sa1b") as out:
+        out.append(found(2), "3.jpg", SHAPE)
+    (name,) = (
+        image["id"] for image in reference.dataset["images"] if image["file_name"] == "3.jpg"
+    )
+    assert [one["image_id"] for one in own.loadRes(tmp_path / "sa1b").dataset["annotations"]] == [
+        name,
+        name,
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FormatError, match="a folder without JSON, text or label images"):
+        own.loadRes(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, None, 5, iter([])])
+def test_what_can_be_no_results_is_refused_by_its_type(pair, wrong):
+    with pytest.raises(TypeError, match=f"resFile is of type {type(wrong).__name__}, expected a "):
+        pair[0].loadRes(wrong)
+
+
+BOX = {"bbox": [1, 1, 2, 2]}
+MASK = {"segmentation": encoded(np.ones(SHAPE, bool))}
+POINTS = {"keypoints": [1, 2, 2]}
+WRONG_ITEMS = {
+    "none": ([BOX, {"bbox": None}], r"results\[1\]: bbox is None, expected 4 numbers x, y, width"),
+    "first none": ([{"bbox": None}], r"results\[0\]: bbox is None, expected 4 numbers"),
+    "no box": ([BOX, MASK], r"results\[1\]: bbox is None, expected 4 numbers"),
+    "three": ([{"bbox": [1, 2, 3]}], r"results\[0\]: bbox is \[1, 2, 3\], expected 4 numbers"),
+    "text": ([{"bbox": ["1", 1, 1, 1]}], r"results\[0\]: bbox is .*, expected 4 numbers"),
+    "no mask": ([MASK, BOX], r"results\[1\]: segmentation is None, expected polygons or an RLE"),
+    "two": ([POINTS, {"keypoints": [1, 2]}], r"results\[1\]: keypoints is \[1, 2\], expected num"),
+}
+
+
+@pytest.mark.parametrize(("items", "problem"), WRONG_ITEMS.values(), ids=WRONG_ITEMS.keys())
+def test_a_result_that_lacks_what_the_first_one_has_is_named(pair, items, problem):
+    items = [{"image_id": 12, "category_id": 3, "score": 0.5} | item for item in items]
+    with pytest.raises(ValueError, match=problem):
+        pair[0].loadRes(items)
+
+
+@pytest.mark.parametrize("item", [5, [1, 2], {"bbox": [1, 1, 2, 2]}])
+def test_an_item_that_is_no_result_is_named(pair, item):
+    with pytest.raises(
+        FormatError, match=r"results\[0\] is .*, expected an object with an image_id"
+    ):
+        pair[0].loadRes([item])
+
+
+def test_a_box_that_is_none_is_that_of_the_mask(pair):
+    item = {"image_id": 12, "category_id": 3, "score": 0.5, "bbox": None} | MASK
+    (one,) = pair[0].loadRes([item]).dataset["annotations"]
+    assert one["bbox"] == [0, 0, SHAPE[1], SHAPE[0]]
+
+
+def test_boxes_may_be_arrays(pair):
+    item = {"image_id": 12, "category_id": 3, "score": 0.5, "bbox": np.array([1.0, 2, 3, 4])}
+    assert pair[0].loadRes([item]).anns[1]["area"] == 12
+
+
 def test_results_of_other_images_are_refused(pair):
     own, _ = pair
     item = {"category_id": 3, "score": 0.5, "bbox": [1.5, 2, 3.25, 4]}

@@ -20,8 +20,7 @@ from . import rle
 from .categories import Categories
 from .entry import Entry
 from .lookup import Entries, Groups, Lists, Rows
-from .matching import check_images
-from .results import first_result, kind_of, prepare_dataset, prepare_items
+from .results import first_result, kind_of_result, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique, image_ids
 from .unchanged import Unchanged
 
@@ -250,20 +249,24 @@ class COCO:
         ------
         FormatError
             Where there are results of images that this dataset does not have, or neither all ids
-            nor all names fit.
+            nor all names fit; where a result of a list lacks what the first one has.
         """
         found: Any = resFile
         if isinstance(found, (str, os.PathLike)):
             first = first_result(os.fspath(found))
-            if isinstance(first, dict) and kind_of(first) not in ("bbox", "segmentation"):
-                with open(found, encoding="utf-8") as file:
+            if isinstance(first, dict) and kind_of_result(first) not in ("bbox", "segmentation"):
+                with open(found, encoding="utf-8-sig") as file:
                     found = json.load(file)
         if isinstance(found, np.ndarray):
             found = self.loadNumpyAnnotations(found)
         categories = copy.deepcopy(self.dataset.get("categories", []))
         if isinstance(found, (list, tuple)):
-            check_images([item["image_id"] for item in found], self.imgs)
-            annotations: Any = prepare_items(found, self._shape)
+            annotations: Any = prepare_items(found, self.imgs, self._shape)
+        elif not isinstance(found, (str, os.PathLike, SegmentationDataset)):
+            raise TypeError(
+                f"resFile is of type {type(found).__name__}, expected a path, a dataset, a list of "
+                "results or an array"
+            )
         else:
             annotations = prepare_dataset(
                 _opened(found), self.dataset.get("images", ()), categories

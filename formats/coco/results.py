@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from compactmask.errors import CompactMaskError, FormatError
+
 from ..dataset import SegmentationDataset
 from .entry import Entry, Instances, box_area
-from .matching import NamedCategories, matched
+from .matching import NamedCategories, check_images, matched
 from .rle import box, packed
 from .sequences import Annotations
 from .unchanged import Unchanged
+from .values import short
 
 Array = npt.NDArray[Any]
 
 HEAD_BYTES = 1 << 16
-BYTE_ORDER_MARK = "\ufeff"
+TRIPLES = range(3, sys.maxsize, 3)
 
 
 class Results(Annotations):
@@ -66,12 +71,14 @@ class Results(Annotations):
 
 
 def first_result(path: str) -> Any:
-    """Read the first item of a JSON list; None where a file is none, or empty."""
+    """Read the first item of a JSON list; None where there is no such file, or it is empty."""
+    if not os.path.isfile(path):
+        return None
     size, wanted = os.path.getsize(path), HEAD_BYTES
     while True:
         with open(path, "rb") as file:
             data = file.read(wanted)
-        head = data.decode(errors="ignore").removeprefix(BYTE_ORDER_MARK).lstrip()
+        head = data.decode("utf-8-sig", errors="ignore").lstrip()
         if not head.startswith("["):
             return None
         try:
@@ -82,42 +89,49 @@ def first_result(path: str) -> Any:
             wanted *= 4
 
 
-def prepare_items(items: Sequence[Entry], shapes: Any) -> list[Entry]:
+def prepare_items(
+    items: Sequence[Entry], known: Container[Any], shape: Callable[[Any], tuple[int, int]]
+) -> list[Entry]:
     """Give copies of results with the id, area, box, mask and crowd that pycocotools adds.
 
     Parameters
     ----------
     items : sequence of dict
         Results.
-    shapes : callable
+    known : container
+        The ids of the images that are evaluated.
+    shape : callable
         Gives ``(H, W)`` of an image id.
+
+    Raises
+    ------
+    FormatError
+        Where one is of another image, or lacks what the first one has.
     """
+    for position, item in enumerate(items):
+        if not isinstance(item, Mapping) or "image_id" not in item:
+            raise FormatError(
+                f"results[{position}] is {short(item)}, expected an object with an image_id"
+            )
+    check_images((item["image_id"] for item in items), known)
     prepared: list[Entry] = []
-    kind = kind_of(items[0]) if items else ""
-    for number, item in enumerate(items, 1):
-        entry = {**item, "id": number}
-        if kind == "bbox":
-            _add_outline(entry)
-            entry["area"], entry["iscrowd"] = box_area(entry), 0
-        elif kind == "segmentation":
-            mask = packed(entry["segmentation"], shapes(entry["image_id"]))
-            entry["area"], entry["iscrowd"] = int(mask.area[0]), 0
-            entry.setdefault("bbox", box(mask))
-        elif kind == "keypoints":
-            xs, ys = entry["keypoints"][0::3], entry["keypoints"][1::3]
-            entry["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-            entry["area"] = box_area(entry)
-        prepared.append(entry)
+    kind = kind_of_result(items[0]) if items else ""
+    for position, item in enumerate(items):
+        try:
+            prepared.append({**_prepared(item, kind, shape), "id": position + 1})
+        except CompactMaskError as error:
+            raise type(error)(f"results[{position}]: {error}") from None
     return prepared
 
 
-def kind_of(first: Entry) -> str:
+def kind_of_result(first: Entry) -> str:
     """Tell by the first result, as pycocotools does, where the areas of all come from."""
     if "caption" in first:
         return "caption"
-    if first.get("bbox", []) != []:
+    box = first.get("bbox")
+    if box is not None and not (isinstance(box, list) and not box):
         return "bbox"
-    return next((key for key in ("segmentation", "keypoints") if key in first), "")
+    return next((key for key in ("segmentation", "keypoints", "bbox") if key in first), "")
 
 
 def prepare_dataset(
@@ -143,6 +157,36 @@ def prepare_dataset(
     ids = matched(dataset, images)
     own = NamedCategories(dataset.classes, dataset.metadata, categories)
     return Results(unchanged, ids, own)
+
+
+def _prepared(item: Entry, kind: str, shape: Callable[[Any], tuple[int, int]]) -> Entry:
+    entry = {**item}
+    if kind == "bbox":
+        _numbers(entry, "bbox", (4,), "4 numbers x, y, width, height")
+        _add_outline(entry)
+        entry["area"], entry["iscrowd"] = box_area(entry), 0
+    elif kind == "segmentation":
+        mask = packed(entry.get("segmentation"), shape(entry["image_id"]))
+        entry["area"], entry["iscrowd"] = int(mask.area[0]), 0
+        if entry.get("bbox") is None:
+            entry["bbox"] = box(mask)
+    elif kind == "keypoints":
+        points = _numbers(entry, "keypoints", TRIPLES, "numbers x, y, visibility, x, ...")
+        xs, ys = points[0::3], points[1::3]
+        entry["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        entry["area"] = box_area(entry)
+    return entry
+
+
+def _numbers(entry: Entry, key: str, lengths: Container[int], expected: str) -> Any:
+    values = entry.get(key)
+    if (
+        not isinstance(values, (list, tuple, np.ndarray))
+        or len(values) not in lengths
+        or not all(isinstance(value, Real) for value in values)
+    ):
+        raise FormatError(f"{key} is {short(values)}, expected {expected}")
+    return values
 
 
 def _add_outline(entry: Entry) -> None:
