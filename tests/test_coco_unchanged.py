@@ -1,9 +1,12 @@
-"""The interface of pycocotools over datasets whose content is replaced by as much of another."""
+"""The interface of pycocotools that is copied, and over datasets that are replaced meanwhile."""
 
+import copy
+import gc
 import gzip
 import json
 import os
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -100,3 +103,48 @@ def test_a_document_whose_ends_are_the_same_is_told_by_its_size_and_time(tmp_pat
     os.utime(path, ns=(0, 1))
     with pytest.raises(CompactMaskError, match="in: the dataset has changed since coco"):
         pickle.loads(pickled)
+
+
+class Own(coco.COCO):
+    """As of a project that adds to it."""
+
+    def __init__(self, path, note):
+        super().__init__(path)
+        self.note = note
+        self.img_ann_map = self.imgToAnns
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda own: pickle.loads(pickle.dumps(own))]
+)
+def test_a_copy_has_what_a_subclass_added(tmp_path, copied):
+    own = Own(saved(tmp_path, "coco"), ["note"])
+    other = copied(own)
+    assert type(other) is Own
+    assert (other.note, other.getAnnIds(), dict(other.anns)) == (["note"], [1, 2], dict(own.anns))
+    assert dict(other.img_ann_map) == dict(own.imgToAnns)
+    assert other.dataset is not own.dataset or copied is copy.copy
+
+
+def test_the_mappings_may_be_pickled_alone(tmp_path):
+    own = coco.COCO(saved(tmp_path, "coco"))
+    for name in ("imgs", "anns", "cats", "imgToAnns", "catToImgs"):
+        mapping = getattr(own, name)
+        assert dict(pickle.loads(pickle.dumps(mapping))) == dict(mapping)
+    plain = coco.COCO()
+    plain.dataset = json.loads((tmp_path / "in").read_text())
+    plain.createIndex()
+    assert pickle.loads(pickle.dumps(plain.imgToAnns))[0] == plain.imgToAnns[0]
+
+
+def test_it_is_gone_when_nobody_holds_it_any_more(tmp_path):
+    own = coco.COCO(saved(tmp_path, "coco"))
+    results = own.loadRes(own.loadAnns([1]))
+    dying = [weakref.ref(own), weakref.ref(results), weakref.ref(own.dataset["annotations"])]
+    assert own.getAnnIds(imgIds=[0], catIds=[1], areaRng=[0, 1e5])
+    gc.disable()
+    try:
+        del own, results
+        assert [one() for one in dying] == [None] * 3
+    finally:
+        gc.enable()

@@ -6,7 +6,6 @@ import copy
 import json
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,14 +18,12 @@ from ..opening import open as open_dataset
 from . import rle
 from .categories import Categories
 from .entry import Entry
-from .lookup import Entries, Groups, Lists, Rows
+from .lookup import Entries, Lists, Lookup
 from .results import first_result, kind_of_result, prepare_dataset, prepare_items
-from .sequences import Annotations, Images, LazyList, Plain, Table, check_unique, image_ids
+from .sequences import Annotations, Images, LazyList, Plain, check_unique, image_ids
 from .unchanged import Unchanged
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
-BY_ID = (("images", "id"), ("annotations", "id"), ("annotations", "image_id"))
-"""Tables and their columns by which something is looked up."""
 
 
 class COCO:
@@ -38,7 +35,8 @@ class COCO:
     is not seen by who asks again. Masks are RLE, whatever the file has. Annotations are in the
     order of the dataset, image by image.
 
-    It may be pickled, copied and inherited by a forked process, which copies no annotation. The
+    It may be pickled, copied and inherited by a forked process, which copies no annotation; what
+    a subclass adds goes along, and so do ``imgs``, ``anns`` and the others alone. The
     dataset must not be refreshed meanwhile, nor its file change between pickling and unpickling:
     what is read then is a CompactMaskError.
 
@@ -78,28 +76,16 @@ class COCO:
         Ids are sorted now, so that processes forked later share them; what else is found by is
         sorted when it is first needed.
         """
-        images = self._images = _table(self.dataset.get("images", ()))
-        annotations = self._annotations = _table(self.dataset.get("annotations", ()))
-        self._groups: dict[tuple[str, str], Groups] = {}
-        self.imgs = Entries(partial(self._grouped, "images", "id"), images.load)
-        self.anns = Entries(partial(self._grouped, "annotations", "id"), annotations.load)
+        images = self._images = _lookup(self.dataset.get("images", ()))
+        annotations = self._annotations = _lookup(self.dataset.get("annotations", ()))
+        self.imgs = Entries(images)
+        self.anns = Entries(annotations)
         self.cats = {category["id"]: category for category in self.dataset.get("categories", ())}
-        self.imgToAnns = Lists(partial(self._grouped, "annotations", "image_id"), annotations.load)
-        self.catToImgs = Lists(
-            partial(self._grouped, "annotations", "category_id"), self._image_ids
-        )
-        for table, column in BY_ID:
-            self._grouped(table, column)
-
-    def _grouped(self, table: str, column: str) -> Groups:
-        if (table, column) not in self._groups:
-            rows = self._images if table == "images" else self._annotations
-            self._groups[table, column] = Groups(rows.column(column))
-        return self._groups[table, column]
-
-    def _image_ids(self, rows: Rows) -> list[Any]:
-        ids: list[Any] = self._annotations.column("image_id")[rows].tolist()
-        return ids
+        self.imgToAnns = Lists(annotations, "image_id")
+        self.catToImgs = Lists(annotations, "category_id", "image_id")
+        images.by("id")
+        for column in ("id", "image_id"):
+            annotations.by(column)
 
     def info(self) -> None:
         """Print what the dataset says about itself."""
@@ -132,9 +118,9 @@ class COCO:
         """
         images, categories = _listed(imgIds), _listed(catIds)
         area_range: Any = () if areaRng is None else areaRng
-        table = self._annotations
+        table = self._annotations.table
         if images:
-            groups = self._grouped("annotations", "image_id")
+            groups = self._annotations.by("image_id")
             rows = np.concatenate([groups.rows(image) for image in images])
         else:
             rows = np.arange(len(table))
@@ -332,15 +318,9 @@ class COCO:
         image = self.imgs[image_id]
         return image["height"], image["width"]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"dataset": self.dataset}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.dataset = state["dataset"]
-        self.createIndex()
-
     def __repr__(self) -> str:
-        return f"COCO({len(self._images)} images, {len(self._annotations)} annotations)"
+        images, annotations = len(self._images.table), len(self._annotations.table)
+        return f"{type(self).__name__}({images} images, {annotations} annotations)"
 
 
 def _document(dataset: SegmentationDataset) -> dict[str, Any]:
@@ -362,9 +342,8 @@ def _opened(found: Any) -> SegmentationDataset:
     return found if isinstance(found, SegmentationDataset) else open_dataset(found)
 
 
-def _table(found: Any) -> Table:
-    lazy: Table = found if isinstance(found, LazyList) else Plain(found)  # type: ignore[assignment]
-    return lazy
+def _lookup(found: Any) -> Lookup:
+    return Lookup(found if isinstance(found, LazyList) else Plain(found))
 
 
 def _is_array_like(value: Any) -> bool:

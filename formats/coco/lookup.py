@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -89,43 +89,81 @@ class Groups:
         return None
 
 
+class Table(Protocol):
+    """A list of entries of which single columns can be had as arrays."""
+
+    def __len__(self) -> int: ...
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Give the values of a key."""
+
+    def load(self, rows: Rows) -> list[Entry]:
+        """Give the entries of rows."""
+
+
+class Lookup:
+    """A table, and its rows by the values of its columns, sorted when they are first needed.
+
+    Parameters
+    ----------
+    table : Table
+        Its entries.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._groups: dict[str, Groups] = {}
+
+    def __reduce__(self) -> Any:
+        return Lookup, (self.table,)
+
+    def by(self, column: str) -> Groups:
+        """Give the rows of each value of a column."""
+        if column not in self._groups:
+            self._groups[column] = Groups(self.table.column(column))
+        return self._groups[column]
+
+    def values(self, column: str, rows: Rows) -> list[Any]:
+        """Give the values of a column in some rows."""
+        values: list[Any] = self.table.column(column)[rows].tolist()
+        return values
+
+
 class Entries(Mapping[Any, Entry]):
     """Entries by id; each one is made when it is taken.
 
     Parameters
     ----------
-    groups : callable
-        Gives the groups of the entries' ids, when they are first needed.
-    load : callable
-        Makes the entries of rows.
+    lookup : Lookup
+        Their table.
     """
 
-    def __init__(self, groups: Callable[[], Groups], load: Callable[[Rows], list[Entry]]) -> None:
-        self._groups = groups
-        self._load = load
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
 
     def __getitem__(self, key: Any) -> Entry:
-        return self._load(self._row(key))[0]
+        rows = self._groups.rows(key)[-1:]
+        if not len(rows):
+            raise KeyError(key)
+        return self._lookup.table.load(rows)[0]
 
     def __contains__(self, key: object) -> bool:
-        return len(self._groups().rows(key)) > 0
+        return len(self._groups.rows(key)) > 0
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._groups().keys())
+        return iter(self._groups.keys())
 
     def __len__(self) -> int:
-        return len(self._groups())
+        return len(self._groups)
 
     def take(self, keys: Iterable[Any]) -> list[Entry]:
         """Make the entries of several ids."""
         wanted = list(keys)
-        return self._load(self._groups().last(wanted)) if wanted else []
+        return self._lookup.table.load(self._groups.last(wanted)) if wanted else []
 
-    def _row(self, key: Any) -> Rows:
-        rows = self._groups().rows(key)[-1:]
-        if not len(rows):
-            raise KeyError(key)
-        return rows
+    @property
+    def _groups(self) -> Groups:
+        return self._lookup.by("id")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {len(self)}"
@@ -136,15 +174,18 @@ class Lists(Mapping[Any, list[Any]]):
 
     Parameters
     ----------
-    groups : callable
-        Gives the rows of each key, when they are first needed.
-    load : callable
-        Makes a list of rows.
+    lookup : Lookup
+        The table of its items.
+    column : str
+        Where the keys are.
+    items : str, optional
+        The column that the items are of; they are entries by default.
     """
 
-    def __init__(self, groups: Callable[[], Groups], load: Callable[[Rows], list[Any]]) -> None:
-        self._groups = groups
-        self._load = load
+    def __init__(self, lookup: Lookup, column: str, items: str | None = None) -> None:
+        self._lookup = lookup
+        self._column = column
+        self._items = items
 
     def __getitem__(self, key: Any) -> list[Any]:
         found: list[Any] = self.get(key, [])
@@ -152,17 +193,25 @@ class Lists(Mapping[Any, list[Any]]):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Give the list of a key, or the default where it has none."""
-        rows = self._groups().rows(key)
-        return self._load(rows) if len(rows) else default
+        rows = self._groups.rows(key)
+        if not len(rows):
+            return default
+        if self._items is None:
+            return self._lookup.table.load(rows)
+        return self._lookup.values(self._items, rows)
 
     def __contains__(self, key: object) -> bool:
-        return len(self._groups().rows(key)) > 0
+        return len(self._groups.rows(key)) > 0
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._groups().keys())
+        return iter(self._groups.keys())
 
     def __len__(self) -> int:
-        return len(self._groups())
+        return len(self._groups)
+
+    @property
+    def _groups(self) -> Groups:
+        return self._lookup.by(self._column)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {len(self)}"

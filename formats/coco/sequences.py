@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol, SupportsIndex, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,18 +26,6 @@ from .unchanged import Unchanged
 Array = npt.NDArray[Any]
 
 BLOCK = 1024
-
-
-class Table(Protocol):
-    """A list of entries of which single columns can be had as arrays."""
-
-    def __len__(self) -> int: ...
-
-    def column(self, name: str) -> Array:
-        """Give the values of a key."""
-
-    def load(self, rows: Rows) -> list[Entry]:
-        """Give the entries of rows."""
 
 
 class Plain:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from compactmask.errors import CompactMaskError
 
 from ..dataset import SegmentationDataset
@@ -19,6 +21,10 @@ class Unchanged:
     def __init__(self, dataset: SegmentationDataset) -> None:
         self._dataset = dataset
         self._state = dataset._source.state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _ = self.dataset
 
     @property
     def dataset(self) -> SegmentationDataset:
