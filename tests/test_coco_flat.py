@@ -144,6 +144,19 @@ def test_a_column_that_no_document_can_hold_is_refused_in_the_words_of_the_write
     assert str(found.value) == f"{path}: image 2: {problem}"
 
 
+def test_an_instance_without_a_tracker_id_has_no_such_key(tmp_path):
+    path = saved(tmp_path / "in.h5", some(3, tracker_id=np.array([5, -1, 0])))
+    with cm.open(path) as ds:
+        coco.write(ds, tmp_path / "out.json")
+    for source in (path, tmp_path / "out.json"):
+        found = [one.get("tracker_id") for one in coco.COCO(source).loadAnns([1, 2, 3])]
+        assert found == [5, None, 0]
+    written = quietly(pycoco.COCO, str(tmp_path / "out.json")).dataset["annotations"]
+    assert ["tracker_id" in one for one in written] == [True, False, True]
+    with cm.open(tmp_path / "out.json") as ds:
+        assert ds[0].tracker_id.tolist() == [5, -1, 0]
+
+
 def test_whole_numbers_that_are_stored_as_floats_are_integers(tmp_path):
     columns = data(annotation_id=[5.0, 6], category_id=[3.0, 4], iscrowd=[1.0, 0])
     api = coco.COCO(saved(tmp_path / "in.h5", some(class_id=np.array([0.0, 1]), **columns)))

@@ -98,7 +98,7 @@ def test_a_folder_comes_back_key_by_key_and_column_by_column(tmp_path):
             "annotations": [
                 {"bbox": [1, 1, 1, 2], "area": 2, "score": 0.25, "tracker_id": 7, "iscrowd": 1}
                 | {"segmentation": rle(blob(1, (4, 5))), "note": None, "a": [1, {}]},
-                {"bbox": [1, 1, 1, 1], "area": 1, "score": 0.75, "tracker_id": -1, "iscrowd": 0}
+                {"bbox": [1, 1, 1, 1], "area": 1, "score": 0.75, "tracker_id": 8, "iscrowd": 0}
                 | {"note": "ü\n", "truth": True},
             ],
         },

@@ -148,8 +148,9 @@ class Categories:
         self, class_id: int | None, stated: int | None, names: Mapping[int, str], where: str
     ) -> Category:
         if class_id is None:
-            name = NO_CLASS if stated is None else str(stated)
-            return Category(None, 1 if stated is None else stated, name)
+            if stated is None:
+                return Category(None, 1, NO_CLASS)
+            return Category(None, stated, str(stated))
         if class_id < 0:
             raise FormatError(f"{where}: class_id {class_id}, expected 0 at least")
         known = self._by_class.get(class_id)

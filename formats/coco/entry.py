@@ -142,7 +142,8 @@ class Instances:
         if self._tracker_id is not None:
             tracker_ids = np.asarray(self._tracker_id)[rows].tolist()
             for entry, tracker_id in zip(entries, tracker_ids, strict=True):
-                entry["tracker_id"] = tracker_id
+                if tracker_id != -1:
+                    entry["tracker_id"] = tracker_id
         return entries
 
     def further(self) -> tuple[dict[str, str], frozenset[str]]:

@@ -55,6 +55,10 @@ def column_of(values: Sequence[Any]) -> Array:
 class LazyList(Sequence[Entry]):
     """A list whose items are made when they are taken; each time anew."""
 
+    def column(self, name: str) -> Array:
+        """Give the values of a key."""
+        raise NotImplementedError
+
     def load(self, rows: Rows) -> list[Entry]:
         """Make the entries of rows."""
         raise NotImplementedError
