@@ -14,9 +14,9 @@ from typing import Protocol
 
 from compactmask.errors import CorruptFileError, FormatError
 
+from ..opening import GZIP_MAGIC
 from ..positional import open_to_read, pread
 
-GZIP_MAGIC = b"\x1f\x8b"
 EDGE = 1 << 16
 """Bytes at either end of a document that are compared."""
 

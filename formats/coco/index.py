@@ -9,10 +9,11 @@ from dataclasses import asdict
 
 from compactmask import __version__
 
+from ..opening import GZIP_MAGIC
 from ..positional import open_to_read, pread
 from . import document
 from .document import Document
-from .file import EDGE, GZIP_MAGIC, JsonFile, Stamp
+from .file import EDGE, JsonFile, Stamp
 from .index_file import read_arrays, read_header, write
 from .index_parts import put_together, take_apart
 

@@ -17,6 +17,7 @@ from compactmask.errors import CompactMaskError, FormatError
 from ..dataset import SegmentationDataset
 from .categories import Categories
 from .checked import checked_fields
+from .compact import Texts
 from .composing import ID_TEXT, Image
 from .entry import Entry, Instances, image_entry, keys_of
 from .flat import Flat
@@ -89,18 +90,6 @@ class LazyList(Sequence[Entry]):
         return f"{type(self).__name__} of {len(self)}"
 
 
-class Texts:
-    """Text in one block of bytes: no object for each."""
-
-    def __init__(self, values: Array) -> None:
-        encoded = [text.encode() for text in values.tolist()]
-        self._ends = np.cumsum([0, *map(len, encoded)])
-        self._bytes = b"".join(encoded)
-
-    def __getitem__(self, row: int) -> str:
-        return self._bytes[self._ends[row] : self._ends[row + 1]].decode()
-
-
 class Images(LazyList):
     """The images of a dataset as entries of ``images``.
 
@@ -126,7 +115,7 @@ class Images(LazyList):
     def _columns(self) -> dict[str, Any]:
         columns = {**self._unchanged.dataset.images}
         return {
-            name: Texts(values) if values.dtype.kind in "OU" else values
+            name: Texts(values.tolist()) if values.dtype.kind in "OU" else values
             for name, values in columns.items()
         }
 

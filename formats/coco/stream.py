@@ -14,6 +14,7 @@ from compactmask._kernels.json_objects import Objects
 from compactmask._kernels.json_scan import KINDS, MOST_BRACKETS, value_at
 from compactmask.errors import FormatError
 
+from ..opening import BYTE_ORDER_MARK
 from .file import JsonFile
 from .parse import kind_of, loads
 
@@ -23,7 +24,6 @@ ROWS = 4096
 """Items of a list that are looked at together."""
 MOST_KEYS = 2048
 """Further keys that the objects of one list may have."""
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SPACES = re.compile(rb"[ \n\r\t]*")
 
 
