@@ -87,6 +87,7 @@ def test_content_that_is_replaced_by_as_much_of_another_is_told(tmp_path, form, 
     for read in (
         lambda: pickle.loads(pickled),
         lambda: own.loadImgs([0]),
+        lambda: own.loadAnns([2]),
         lambda: own.getAnnIds(areaRng=[0, 50]),
     ):
         with pytest.raises(CompactMaskError, match="in: the dataset has changed since coco"):

@@ -244,9 +244,8 @@ class Annotations(LazyList):
             entry["iscrowd"] = crowd
 
     def _instances(self, image: int) -> Instances:
-        last = self._last
+        dataset, last = self._unchanged.dataset, self._last
         if last is None or last[0] != image:
-            dataset = self._unchanged.dataset
             source = dataset._source
             try:
                 fields = checked_fields(source.fields(image))
