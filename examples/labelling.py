@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import supervision as sv
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 import compactmask as cm
 from compactmask.errors import CompactMaskError, FormatError
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-ORIENTATION = 0x0112
-"""The EXIF tag of how a camera was held."""
+ON_ITS_SIDE = (5, 6, 7, 8)
+"""Values of the EXIF orientation of images that are turned by a quarter to be shown."""
 
 
 def existing_folder(text: str) -> Path:
@@ -35,21 +35,43 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def upright(path: Path) -> Image.Image:
-    """Open an image as RGB, turned as the camera was held."""
+    """Open an image as RGB of 8 bits, turned as the camera was held.
+
+    Raises
+    ------
+    ValueError
+        Where its pixels are of a mode that does not tell which is white.
+    """
     with Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        if image.mode in ("I", "F"):
+            raise ValueError(
+                f"pixels of mode {image.mode} do not tell which is white, "
+                "expected 8 or 16 bits without a sign"
+            )
+        white = white_of(image)
+        turned = ImageOps.exif_transpose(image)
+    if white > 255:  # `convert` would cut what is brighter than 255
+        turned = Image.fromarray((np.asarray(turned) * (255 / white)).round().astype(np.uint8))
+    return turned.convert("RGB")
 
 
-def is_turned(image: Image.Image) -> bool:
-    """Tell whether an image is stored otherwise than it is shown."""
-    return image.getexif().get(ORIENTATION, 1) != 1
+def white_of(image: Image.Image) -> int:
+    """Give the value of white; 16 bits of a TIFF may hold fewer, such as 12."""
+    if not image.mode.startswith("I;16"):
+        return 255
+    bits = image.getexif().get(ExifTags.Base.BitsPerSample, 16) if image.format == "TIFF" else 16
+    return (1 << bits) - 1
+
+
+def orientation(image: Image.Image) -> int:
+    """Give the EXIF orientation in which an image was opened; Pillow turns a TIFF by itself."""
+    return 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Give the width and height of an image as it is shown, without decoding it."""
+    """Give the width and height of an image as it is shown."""
     with Image.open(path) as image:
-        turns = image.getexif().get(ORIENTATION, 1) >= 5
-        return image.size[::-1] if turns else image.size
+        return image.size[::-1] if orientation(image) in ON_ITS_SIDE else image.size
 
 
 def label_folder(

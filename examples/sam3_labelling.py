@@ -25,7 +25,7 @@ from urllib.parse import quote_plus
 
 import requests
 import supervision as sv
-from labelling import existing_folder, is_turned, label_folder, run, size_of, upright
+from labelling import existing_folder, label_folder, orientation, run, size_of, upright, white_of
 from PIL import Image
 
 from compactmask.formats import sam3
@@ -159,7 +159,8 @@ def seconds(text: str) -> float:
 def encoded(path: Path) -> bytes:
     """Give the bytes to send: those of the file, or a PNG where a server may misread them."""
     with Image.open(path) as image:
-        if image.format in SENT_AS_THEY_ARE and not is_turned(image):
+        is_plain = orientation(image) == 1 and white_of(image) == 255
+        if image.format in SENT_AS_THEY_ARE and is_plain:
             return path.read_bytes()
     buffer = io.BytesIO()
     upright(path).save(buffer, "PNG")

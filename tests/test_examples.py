@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections import Counter
@@ -426,6 +427,81 @@ def test_an_image_is_sent_as_it_is_shown(tmp_path, example):
     (tmp_path / "sent.png").write_bytes(script.encoded(plain))
     with Image.open(tmp_path / "sent.png") as sent:
         assert (sent.format, np.array_equal(np.asarray(sent), pixels)) == ("PNG", True)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_an_image_has_the_size_of_its_pixels_as_they_are_shown(
+    tmp_path, example, suffix, orientation
+):
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:8, :8] = 255
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if suffix == "webp" else {"quality": 100}
+    Image.fromarray(pixels).save(path, exif=exif, **options)
+    shown = {
+        2: np.fliplr(pixels),
+        3: np.rot90(pixels, 2),
+        4: np.flipud(pixels),
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: np.rot90(pixels, 2).transpose(1, 0, 2),
+        8: np.rot90(pixels),
+    }.get(orientation, pixels)
+    script = example(LABELLING)
+    with script.upright(path) as image:
+        assert np.array_equal(np.asarray(image) > 128, shown > 128)
+    assert script.size_of(path) == shown.shape[1::-1]
+    (tmp_path / "sent").write_bytes(script.encoded(path))
+    with Image.open(tmp_path / "sent") as sent:
+        assert sent.getexif().get(0x0112, 1) in (1, 9)
+        assert np.array_equal(np.asarray(sent) > 128, shown > 128)
+
+
+def tiff_of_12_bits(values):
+    """Write a row of an even number of values as a TIFF, two of them in three bytes."""
+    bits = "".join(f"{value:012b}" for value in values)
+    data = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    tags = {256: len(values), 257: 1, 258: 12, 259: 1, 262: 1, 273: 110, 277: 1, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_grey_of_16_bits_is_scaled_to_8(tmp_path, example, suffix, order):
+    path = tmp_path / f"a.{suffix}"
+    grey = np.arange(0, 65536, 257).astype(order).reshape(16, 16)
+    Image.fromarray(grey).save(path)
+    script = example(LABELLING)
+    expected = np.arange(256).reshape(16, 16)
+    assert np.array_equal(np.asarray(script.upright(path)), np.dstack([expected] * 3))
+    (tmp_path / "sent").write_bytes(script.encoded(path))
+    with Image.open(tmp_path / "sent") as sent:
+        assert np.array_equal(np.asarray(sent), np.dstack([expected] * 3))
+
+
+def test_grey_of_12_bits_in_a_tiff_is_scaled_to_8(tmp_path, example):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff_of_12_bits([0, 2048, 4095, 4095]))
+    image = example("labelling").upright(path)
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 128, 255, 255]
+
+
+@pytest.mark.parametrize(("dtype", "mode"), [(np.int32, "I"), (np.float32, "F")])
+def test_pixels_of_which_none_is_known_to_be_white_are_left_out(tmp_path, example, dtype, mode):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(np.ones((4, 6), dtype)).save(folder / "a.tif")
+    failed = example("rfdetr_seg").label(
+        folder, tmp_path / "labels.h5", lambda image: sv.Detections.empty(), ["a"]
+    )
+    assert failed == {
+        "a.tif": f"ValueError: pixels of mode {mode} do not tell which is white, "
+        "expected 8 or 16 bits without a sign"
+    }
 
 
 def dense(number):
