@@ -27,11 +27,22 @@ def existing_folder(text: str) -> Path:
     return Path(text)
 
 
+def score(text: str) -> float:
+    """Read a least score from the command line."""
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no score of 0 to 1")
+    return float(text)
+
+
 def images_in(folder: Path) -> list[Path]:
-    """List the images of a folder and of those in it, sorted."""
+    """List the images of a folder and of those in it, sorted; hidden files are none."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def upright(path: Path) -> Image.Image:
@@ -93,7 +104,7 @@ def label_folder(
         The HDF5 file, which may exist.
     label : callable
         Gives the detections of an image. An image for which it raises, or gives what cannot be
-        stored, is left out.
+        stored, is left out; SystemExit ends the run.
     classes : iterable of str
         Class names; ``class_id`` is the index into them.
 
@@ -120,6 +131,9 @@ def label_folder(
                     continue
                 width, height = size_of(image)
                 found = checked(label(image), classes)
+            except SystemExit as error:
+                failed[name] = str(error)
+                break
             except Exception as error:  # of whatever kind: one image shall not end the run
                 failed[name] = f"{type(error).__name__}: {error}"
                 continue

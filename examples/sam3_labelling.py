@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import json
 import os
 import random
 import re
@@ -21,7 +22,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import requests
 import supervision as sv
@@ -36,8 +37,9 @@ KEY = "ROBOFLOW_API_KEY"
 SENT_AS_THEY_ARE = {"JPEG", "PNG", "WEBP"}
 NOT_ALLOWED = {401, 402, 403}
 LONGEST_WAIT = 60.0
+DAY = 86_400
 SHORT_KEY = 8
-"""A key of fewer characters may be a part of a word."""
+"""A key of fewer letters and digits may be a part of a word."""
 
 
 class Endpoint:
@@ -59,6 +61,11 @@ class Endpoint:
         Seconds before the second try; they double from try to try.
     timeout : float
         Seconds to wait for the whole answer to one try.
+
+    Raises
+    ------
+    ValueError
+        Where a number is out of its range, or nothing can be sent to the server's address.
     """
 
     def __init__(
@@ -71,6 +78,16 @@ class Endpoint:
         wait: float = 1.0,
         timeout: float = 120.0,
     ) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold is {threshold}, expected 0 to 1")
+        if tries < 1:
+            raise ValueError(f"tries is {tries}, expected 1 or more")
+        if not 0 <= wait <= LONGEST_WAIT:
+            raise ValueError(f"wait is {wait}, expected 0 to {LONGEST_WAIT:g} seconds")
+        if not 0 < timeout <= DAY:
+            raise ValueError(
+                f"timeout is {timeout}, expected more than 0 and at most {DAY} seconds"
+            )
         self._request = {
             "model_id": MODEL,
             "prompts": [{"type": "text", "text": text} for text in prompts],
@@ -79,8 +96,14 @@ class Endpoint:
         }
         self._url = f"{url.rstrip('/')}/sam3/concept_segment"
         self._api_key, self._timeout = api_key, timeout
+        self._is_like_a_word = len(api_key) < SHORT_KEY and api_key.isalnum()
         self._tries, self._wait = tries, wait
         self._session = requests.Session()
+        try:
+            request = self._session.prepare_request(requests.Request("POST", self._url))
+            self._session.get_adapter(request.url)
+        except ValueError as error:
+            raise ValueError(self._secret(f"url: {error}")) from None
 
     def __call__(self, path: Path) -> bytes:
         """Ask for an image's masks, again where that may help.
@@ -88,7 +111,7 @@ class Endpoint:
         Raises
         ------
         RuntimeError
-            Where the server refuses the image, or every try failed.
+            Where the server refuses the image or redirects it, or every try failed.
         SystemExit
             Where the server refuses the key: it would refuse every image.
         """
@@ -98,21 +121,26 @@ class Endpoint:
             asked_to_wait = 0.0
             try:
                 answer = self._post(self._request | {"image": image})
+            except ValueError as error:  # what cannot be sent, however often it is tried
+                raise RuntimeError(self._secret(f"{type(error).__name__}: {error}")) from None
             except requests.RequestException as error:  # a timeout, or a connection that broke
-                problem = f"{type(error).__name__}: {error}"
+                problem = self._secret(f"{type(error).__name__}: {error}")
             else:
-                if answer.ok:
-                    return answer.content
-                problem = f"status {answer.status_code}: {answer.text[:200]}"
+                if 200 <= answer.status_code < 300:
+                    return self._without_key(answer.content)
+                said = answer.headers.get("Location", answer.text)
+                problem = f"status {answer.status_code}: {self._secret(said)[:200]}"
                 if answer.status_code in NOT_ALLOWED:
-                    raise SystemExit(self._secret(f"{self._url}: {problem}: check {KEY}"))
+                    raise SystemExit(f"{self._secret(self._url)}: {problem}: check {KEY}")
+                if answer.status_code < 400:
+                    raise RuntimeError(f"{problem}: a redirection, expected an answer")
                 if answer.status_code != 429 and answer.status_code < 500:
-                    raise RuntimeError(self._secret(problem))
+                    raise RuntimeError(problem)
                 asked_to_wait = seconds(answer.headers.get("Retry-After", ""))
             if attempt + 1 < self._tries:
                 wait = self._wait * 2**attempt * random.uniform(0.5, 1)
                 time.sleep(min(max(wait, asked_to_wait), LONGEST_WAIT))
-        raise RuntimeError(self._secret(f"{self._tries} tries failed, the last one with {problem}"))
+        raise RuntimeError(f"{self._tries} tries failed, the last one with {problem}")
 
     def _post(self, request: dict[str, Any]) -> requests.Response:
         """Send a request and wait for all of the answer.
@@ -130,6 +158,7 @@ class Endpoint:
                         params={"api_key": self._api_key},
                         json=request,
                         timeout=self._timeout,
+                        allow_redirects=False,  # the key would go along
                     )
                 )
             except BaseException as error:
@@ -142,13 +171,25 @@ class Endpoint:
             raise requests.Timeout(f"no whole answer within {self._timeout:g} seconds") from None
 
     def _secret(self, text: str) -> str:
-        """Take the key out of a message: a broken connection is told with its URL."""
-        for key in (quote_plus(self._api_key), self._api_key):
-            pattern = re.escape(key)
-            if len(key) < SHORT_KEY:
+        """Take the key out of a message, which is cut only then.
+
+        A server may quote it, and a broken connection is told with its URL.
+        """
+        key = self._api_key
+        for spelling in {key, quote(key), quote_plus(key), json.dumps(key)[1:-1]}:
+            pattern = re.escape(spelling)
+            if self._is_like_a_word:
                 pattern = rf"(?<!\w){pattern}(?!\w)"
             text = re.sub(pattern, "***", text)
         return text
+
+    def _without_key(self, answer: bytes) -> bytes:
+        """Take the key out of an answer, of which messages may show a part."""
+        if self._is_like_a_word:  # masks may hold such words
+            return answer
+        return self._secret(answer.decode(errors="surrogateescape")).encode(
+            errors="surrogateescape"
+        )
 
 
 def seconds(text: str) -> float:
@@ -208,17 +249,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--timeout", type=float, default=120.0, help="seconds to wait for a whole answer"
     )
     given = parser.parse_args(arguments)
-    if not os.environ.get(KEY):
+    key = os.environ.get(KEY, "").strip()
+    if not key:
         parser.error(f"the environment variable {KEY} is not set")
-    endpoint = Endpoint(
-        given.prompt,
-        os.environ[KEY],
-        given.url,
-        given.threshold,
-        given.tries,
-        given.wait,
-        given.timeout,
-    )
+    try:
+        endpoint = Endpoint(
+            given.prompt, key, given.url, given.threshold, given.tries, given.wait, given.timeout
+        )
+    except ValueError as error:
+        parser.error(str(error))
     return run(lambda: label(given.folder, given.path, given.prompt, endpoint))
 
 

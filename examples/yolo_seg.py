@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import supervision as sv
-from labelling import existing_folder, label_folder, run, upright
+from labelling import existing_folder, label_folder, run, score, upright
 from PIL import Image
 
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=existing_folder, help="the images")
     parser.add_argument("path", type=Path, help="the HDF5 file, created or continued")
     parser.add_argument("--model", default="yolo11n-seg.pt", help="weights of a -seg model")
-    parser.add_argument("--threshold", type=float, default=0.25, help="least score")
+    parser.add_argument("--threshold", type=score, default=0.25, help="least score")
     given = parser.parse_args(arguments)
     model = load(given.model)
 

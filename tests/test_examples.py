@@ -4,6 +4,7 @@ import errno
 import importlib
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -232,9 +233,139 @@ def test_a_key_is_taken_out_of_messages_and_a_short_one_as_a_word_only(photos, e
     assert str(caught.value) == told
 
 
+LONG_KEY = "rf_0123456789abcdefghij"
+
+
+def answering(server, status, text, **headers):
+    """Let a server answer every request with a text, which may have the path of the request."""
+
+    def answer(handler):
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        server.requests.append(handler.path)
+        data = text.encode()
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value.format(path=handler.path))
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    server.answer = answer
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (LONG_KEY, json.dumps({"message": f"the key {LONG_KEY} has expired"})),
+        (LONG_KEY, f"<a href=?api_key={LONG_KEY}>sign in</a>"),
+        (LONG_KEY, json.dumps({LONG_KEY: {"a": LONG_KEY}})),
+        (LONG_KEY, "x" * 190 + LONG_KEY),
+        (LONG_KEY, "x" * 20 + LONG_KEY + "x" * 40),
+        ("ä key/\\", json.dumps({"message": "the key ä key/\\ has expired"})),
+        ("ä key/\\", "<a href=?api_key=%C3%A4+key%2F%5C>sign in</a>"),
+        ("ä key/\\", "<a href=?api_key=%C3%A4%20key/%5C>sign in</a>"),
+    ],
+)
+def test_no_part_of_a_key_that_is_answered_is_told(photos, tmp_path, example, key, text, status):
+    script = example(LABELLING)
+    with Server(response) as server:
+        answering(server, status, text)
+        endpoint = script.Endpoint(made.TEXTS, key, server.url, tries=1)
+        failed = script.label(photos, tmp_path / "labels.h5", made.TEXTS, endpoint)
+    assert len(failed) == (1 if status == 401 else COUNT)
+    assert not re.search(r"rf_|0123|789a|ghij|ä|key/|key%2F|C3|u00e4", str(failed))
+
+
+def test_an_answer_without_a_key_is_given_as_it_came(photos, example):
+    answer = '{"prompt_results": [], "text": "a b ü", "more": null}'
+    with Server(response) as server:
+        for key in ("a", "null", LONG_KEY):
+            endpoint = example(LABELLING).Endpoint(made.TEXTS, key, server.url)
+            answering(server, 200, answer)
+            assert endpoint(photos / "01.png") == answer.encode()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_not_followed(photos, example, status):
+    with Server(response) as server:
+        answering(server, status, "moved", Location="/other{path}")
+        endpoint = example(LABELLING).Endpoint(made.TEXTS, LONG_KEY, server.url)
+        with pytest.raises(RuntimeError) as caught:
+            endpoint(photos / "01.png")
+        assert len(server.requests) == 1
+    assert str(caught.value) == (
+        f"status {status}: /other/sam3/concept_segment?api_key=***: "
+        "a redirection, expected an answer"
+    )
+
+
+def test_what_was_left_out_before_a_key_is_refused_is_told(photos, tmp_path):
+    with Server(response, {1: (400,), 2: [403]}) as server:
+        done = run(photos, tmp_path / "labels.h5", server.url)
+        assert [number for number, *_ in server.requests] == [1, 2]
+    assert done.returncode == 1
+    assert "left out: 01.png: RuntimeError: status 400: " in done.stderr
+    assert "left out: 02.png: http://127.0.0.1:" in done.stderr
+    assert "check ROBOFLOW_API_KEY" in done.stderr
+
+
+def test_what_cannot_be_sent_is_not_tried_again(photos, example, monkeypatch):
+    endpoint = example(LABELLING).Endpoint(made.TEXTS, LONG_KEY, "http://example.org", wait=60)
+    monkeypatch.setenv("http_proxy", "http://")
+    with pytest.raises(RuntimeError, match=r"^InvalidProxyURL: Please check proxy URL"):
+        endpoint(photos / "01.png")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--url", "localhost/sam", "url: Invalid URL 'localhost/sam/sam3/concept_segment': No sch"),
+        ("--url", "localhost:9001", "url: No connection adapters were found for 'localhost:9001/"),
+        ("--url", "http://", "url: Invalid URL 'http:"),
+        ("--tries", "0", "tries is 0, expected 1 or more"),
+        ("--threshold", "nan", "threshold is nan, expected 0 to 1"),
+        ("--threshold", "40", "threshold is 40.0, expected 0 to 1"),
+        ("--wait", "-1", "wait is -1.0, expected 0 to 60 seconds"),
+        ("--timeout", "0", "timeout is 0.0, expected more than 0 and at most 86400 seconds"),
+        ("--timeout", "inf", "timeout is inf, expected more than 0 and at most 86400 seconds"),
+    ],
+)
+def test_an_argument_with_which_no_image_can_be_labelled_is_refused(
+    photos, tmp_path, example, monkeypatch, capsys, option, value, message
+):
+    monkeypatch.setenv("ROBOFLOW_API_KEY", KEY)
+    with pytest.raises(SystemExit) as caught:
+        example(LABELLING).main(
+            [str(photos), str(tmp_path / "labels.h5"), "--prompt", "cat", option, value]
+        )
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "labels.h5").exists()
+
+
+@pytest.mark.parametrize("script", ["rfdetr_seg", "yolo_seg"])
+@pytest.mark.parametrize("value", ["nan", "-1", "40"])
+def test_a_threshold_that_is_no_score_is_refused(photos, tmp_path, example, capsys, script, value):
+    with pytest.raises(SystemExit):
+        example(script).main([str(photos), str(tmp_path / "labels.h5"), f"--threshold={value}"])
+    assert f"--threshold: {value} is no score of 0 to 1" in capsys.readouterr().err
+
+
+def test_folders_pipes_and_hidden_files_are_no_images(photos, example):
+    images = example("labelling").images_in(photos)
+    assert len(images) == COUNT
+    (photos / "a.png").mkdir()
+    (photos / "._01.png").write_bytes(b"\0\5\x16\7")
+    (photos / "broken.png").symlink_to("nowhere.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(photos / "b.png")
+    assert example("labelling").images_in(photos) == images
+
+
 @pytest.mark.parametrize(
     ("key", "folder", "message"),
-    [("", "photos", "ROBOFLOW_API_KEY is not set"), (KEY, "nothing", "nothing is no folder")],
+    [(" ", "photos", "ROBOFLOW_API_KEY is not set"), (KEY, "nothing", "nothing is no folder")],
 )
 def test_what_is_missing_is_told(photos, tmp_path, key, folder, message):
     done = run(tmp_path / folder, tmp_path / "labels.h5", "http://x", ROBOFLOW_API_KEY=key)
