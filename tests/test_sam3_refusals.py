@@ -2,6 +2,8 @@
 
 import copy
 import json
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -143,6 +145,40 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
             changed(made.video_frame(), "out_binary_masks"),
             "video predictor: out_binary_masks is mi",
         ),
+        (
+            changed(made.masklets(), 0, "segmentations"),
+            r"resembles a list of masklets, but \[0\].segmentations is missing, found 'video_id', ",
+        ),
+        (made.polygon_predictions()[0], r"a prediction by itself, expected {'predictions': \["),
+        (made.rle_predictions()[0], "the response is a prediction by itself"),
+        ({"masks": made.RLES[0], "format": "rle"}, "the response is a prediction by itself"),
+        ({"masks": made.POLYGONS[0]}, "the response is a prediction by itself"),
+        (made.workflow()["predictions"][0], "the response is a prediction by itself"),
+        (SimpleNamespace(masks=made.POLYGONS[0]), "the response is a prediction by itself"),
+        (
+            CONCEPT["prompt_results"],
+            r"the prompts of a concept segmentation by themselves, expected {'prompt_results': \[",
+        ),
+        (
+            made.postprocessed(dense=False) | {"masks_rle": None},
+            "post-processed image: masks is missing, found 'scores', 'labels', 'boxes', 'masks_rle",
+        ),
+        (
+            {"labels": [1], "boxes": []},
+            "resembles a post-processed image, but 'scores' is missing, found 'labels', 'boxes'",
+        ),
+        (
+            {"boxes": [], "scores": []},
+            "resembles a state of the image processor, but 'masks' is missing, found 'boxes'",
+        ),
+        (
+            {"predictions": {"a": {}}},
+            r"response of a workflow, but 'predictions' is {'a': {}}",
+        ),
+        (
+            {"prompt_results": [{"echo": {"text": "a\0"}, "predictions": []}]},
+            r"prompt_results\[0\].echo.text is 'a.x00', whose last NUL a column of text would lose",
+        ),
         (changed(made.masklets(), 1, "video_id"), r"a list of masklets: \[1\].video_id is missing"),
         (changed(made.masklets(), 1, "segmentations"), r"\[1\].segmentations is missing"),
     ],
@@ -224,8 +260,10 @@ def test_the_search_for_predictions_ends():
     few = {str(i): {str(j): {} for j in range(60)} for i in range(60)}
     found = sam3.parse({"outputs": few | {"found": CONCEPT}}, made.WH)
     assert found == sam3.parse(CONCEPT, made.WH)
-    many = {str(i): {str(j): {} for j in range(100)} for i in range(60)}
-    with pytest.raises(FormatError, match=r"^the response holds more than 4,096 objects and lists"):
+    many = {str(i): {str(j): {} for j in range(1100)} for i in range(60)}
+    with pytest.raises(
+        FormatError, match=r"^the response holds more than 65,536 objects and lists"
+    ):
         sam3.parse({"outputs": many | {"found": CONCEPT}}, made.WH)
 
 
@@ -297,3 +335,37 @@ def test_an_integer_that_python_does_not_print_is_refused_by_its_type():
 def test_an_array_as_a_mask_is_refused():
     with pytest.raises(FormatError, match=r"predictions\[0\].masks is array.*, expected polygons"):
         sam3.parse(made.visual([{"masks": np.ones((3, 4), bool)}]))
+
+
+class Failing:
+    def model_dump(self):
+        raise ValueError("no")
+
+
+class Odd:
+    def dict(self):
+        return 5
+
+
+class Lost:
+    @property
+    def masks(self):
+        raise RuntimeError("the device is lost")
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (Failing(), r"<class '.*Failing'> that cannot be read: no"),
+        (Odd(), r"<class '.*Odd'> that cannot be read: dict\(\) gives 5, expected a dict"),
+        (Lost(), r"<class '.*Lost'> that cannot be read: the device is lost"),
+        (
+            MagicMock(),
+            r"MagicMock'> that cannot be read: model_dump\(\) gives <MagicMock .*expected",
+        ),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: [one], lambda one: {"outputs": one}])
+def test_an_object_that_cannot_be_read_is_refused(response, message, wrap):
+    with pytest.raises(FormatError, match=message):
+        sam3.parse(wrap(response), made.WH)

@@ -57,6 +57,20 @@ def test_points_are_one_polygon_each():
     assert np.array_equal(found.mask.to_dense(), made.expected([[part] for part in parts]))
 
 
+def test_points_are_rounded_as_supervision_does():
+    points = [(1.6, 1.6), (7.5, 1.4), (8.5, 6.6), (1.5, 6.6)]
+    prediction = {"points": [{"x": x, "y": y} for x, y in points], "class": "cat", "class_id": 0}
+    prediction |= {"x": 5, "y": 4, "width": 7, "height": 5, "confidence": 0.5}
+    response = {"image": {"width": 16, "height": 12}, "predictions": [prediction]}
+    expected = sv.Detections.from_inference(response).mask
+    assert np.array_equal(sam3.parse(response).mask.to_dense(), expected)
+
+
+def test_points_of_other_outputs_are_not_searched():
+    zone = [[i, i] for i in range(100_000)]
+    assert_scene(sam3.parse({"outputs": [{"zone": [zone], "found": made.workflow()}]}))
+
+
 def test_points_take_the_size_of_the_image_from_the_caller_where_the_response_has_none():
     prediction = {"points": [{"x": x, "y": y} for x, y in made.POLYGONS[1][0]], "class": "cat"}
     response = {"image": {"width": None, "height": None}, "predictions": [prediction]}
@@ -78,6 +92,19 @@ def test_the_field_of_a_model_stands_for_its_alias():
     assert_scene(sam3.parse(response))
 
 
+def test_a_null_class_does_not_hide_the_name():
+    response = made.workflow()
+    for prediction in response["predictions"]:
+        prediction["class_name"], prediction["class"] = prediction["class"], None
+    assert_scene(sam3.parse(response))
+
+
+def test_text_may_begin_with_a_byte_order_mark():
+    text = "\ufeff" + json.dumps(made.workflow())
+    assert_scene(sam3.parse(text))
+    assert_scene(sam3.parse(text.encode()))
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -96,6 +123,8 @@ def test_predictions_are_found_in_the_outputs(wrap):
 
 
 def test_the_list_of_predictions_itself_is_read():
+    bare = [{"masks": parts} for parts in made.POLYGONS]
+    assert sam3.parse(bare, made.WH) == sam3.parse(made.visual(bare), made.WH)
     assert_scene(sam3.parse(made.workflow()["predictions"]))
     listed = made.polygon_predictions()
     assert sam3.parse(listed, made.WH) == sam3.parse(made.visual(listed), made.WH)
@@ -112,6 +141,9 @@ def test_objects_inside_the_outputs_are_read():
         ([made.workflow(), made.workflow()], "'[0]', '[1]'"),
         ({"outputs": [{"a": made.workflow(), "b": made.workflow()}]}, "['a']\", "),
         ({"outputs": [{"a": made.workflow()}, {"a": made.workflow()}]}, "[1]['a']\""),
+        ([made.workflow(), None, made.workflow()], "'[0]', '[2]'"),
+        ([made.workflow(), {"message": "no"}, made.workflow()], "'[0]', '[2]'"),
+        ({"outputs": [{"a": made.workflow()}, {"a": None}, {"a": made.workflow()}]}, "[2]['a']\""),
     ],
 )
 def test_several_results_are_refused(response, names):

@@ -26,7 +26,8 @@ def parse(response: Any, resolution_wh: tuple[int, int] | None = None) -> Detect
     ----------
     response : dict, list, str, bytes, or object
         What was answered, as JSON text, parsed, or as the object that a client gives (a pydantic
-        model, a dataclass, anything with the keys as attributes). Arrays may be tensors.
+        model, a dataclass, a named tuple, anything with the keys as attributes). Arrays may be
+        tensors.
 
         - Concept segmentation: `prompt_results`, predictions by prompt.
         - Visual segmentation: `predictions` with `masks`.
@@ -47,7 +48,8 @@ def parse(response: Any, resolution_wh: tuple[int, int] | None = None) -> Detect
         In the order of the response.
 
         - ``mask``: a :class:`compactmask.CompactMask`. Polygons are filled as
-          ``sv.Detections.from_sam3`` of supervision 0.31.2 fills them; RLEs are exact. None only
+          ``sv.Detections.from_sam3`` of supervision 0.31.2 fills them, `points` of a workflow as
+          ``sv.Detections.from_inference`` does, rounded; RLEs are exact. None only
           where nothing was found and the size of the image is not known.
         - ``xyxy``: the tight box of the mask, inclusive, as ``sv.mask_to_xyxy`` gives it; zeros
           where a mask is empty.
@@ -62,7 +64,7 @@ def parse(response: Any, resolution_wh: tuple[int, int] | None = None) -> Detect
         Of VEval predictions all masks of all frames come, object by object, without those frames
         in which an object is not: ``data["video_id"]``, ``data["frame"]``, ``data["category_id"]``,
         ``tracker_id`` (the place in the list) and as ``class_id`` the index into the sorted
-        category ids. The frames must have one size.
+        category ids of all objects. The frames must have one size.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def image(response: Fields, image_shape: Shape | None) -> Detections:
 
 def postprocessed(response: Fields, image_shape: Shape | None) -> Detections:
     """Read what PostProcessImage makes of an image: dense masks or RLEs, and a label for each."""
-    if "masks_rle" not in response:
+    if response.get("masks_rle") is None:
         mask = _masks(needed(response, "masks", ""), "masks", image_shape)
         scores = column(needed(response, "scores", ""), _count(mask), FLOATS, "scores")
         labels = column(needed(response, "labels", ""), _count(mask), INTEGERS, "labels")
@@ -131,6 +131,8 @@ def _masks(value: Any, where: str, image_shape: Shape | None) -> CompactMask | N
         raise FormatError(f"{where} has shape {frames.shape}, expected (n, H, W) or (n, 1, H, W)")
     if frames.dtype.kind == "f" and not ((frames == 0) | (frames == 1)).all():
         raise FormatError(f"{where} has dtype {frames.dtype} and is not all 0 and 1: logits?")
+    if frames.dtype.kind == "i" and frames.size and frames.min() < 0:
+        raise FormatError(f"{where} has {frames.min()}, expected integers of 0 or more: logits?")
     height, width = frames.shape[1:]
     return CompactMask.from_dense(
         frames, image_shape=same_shape((height, width), image_shape, f"{where}: shape")

@@ -20,6 +20,7 @@ LONGEST_NAME = 256
 """Characters of a class name; the column of names is as wide as its longest."""
 LARGEST = float(np.finfo(np.float32).max)
 ZIP = b"PK\x03\x04"
+BOM = "\ufeff"
 
 _PRINTER = reprlib.Repr()
 _PRINTER.maxlevel, _PRINTER.maxstring, _PRINTER.maxother, _PRINTER.maxlong = 2, 60, 60, 40
@@ -29,7 +30,7 @@ def loaded(response: Any) -> Any:
     """Parse JSON text or bytes; anything else is given back as it is."""
     if not isinstance(response, str | bytes | bytearray | memoryview):
         return response
-    text = response if isinstance(response, str) else bytes(response)
+    text = response.removeprefix(BOM) if isinstance(response, str) else bytes(response)
     if text[:4] == ZIP:
         raise FormatError(
             "the response is a zip file, as a request of format 'binary' gives it: ask for 'rle'"
@@ -53,21 +54,44 @@ def fields(value: Any, names: Sequence[str], where: str) -> Fields:
     Parameters
     ----------
     value : object
-        A mapping, a model with `model_dump` or `dict`, or whatever has the names as attributes.
+        What :func:`opened` makes a mapping.
     names : sequence of str
         What is looked for in an object.
     where : str
         Begins error messages.
     """
-    for method in ("model_dump", "dict"):
-        if not isinstance(value, Mapping) and callable(getattr(value, method, None)):
-            value = getattr(value, method)()
-    if isinstance(value, Mapping):
-        return value
-    found = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    if not found:
+    found = opened(value, names, where)
+    if found is None:
         raise FormatError(f"{where} is {short(value)}, expected an object with {listed(names)}")
     return found
+
+
+def opened(value: Any, names: Sequence[str], where: str) -> Fields | None:
+    """Make a mapping of an object of a client; None of what has no such attributes.
+
+    That is a model with `model_dump` or `dict`, a named tuple, or whatever has the names.
+    """
+    if isinstance(value, Mapping):
+        return value
+    try:
+        for method in ("model_dump", "dict", "_asdict"):
+            if callable(getattr(value, method, None)):
+                found = getattr(value, method)()
+                if not isinstance(found, Mapping):
+                    raise FormatError(f"{method}() gives {short(found)}, expected a dict")
+                return found
+        return {name: getattr(value, name) for name in names if hasattr(value, name)} or None
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:  # whatever the code of a client raises
+        raise FormatError(
+            f"{where} is {short(type(value))} that cannot be read: {error}"
+        ) from error
+
+
+def is_list(value: Any) -> bool:
+    """Tell a list from a named tuple, which is an object."""
+    return isinstance(value, list | tuple) and not hasattr(value, "_fields")
 
 
 def needed(value: Fields, name: str, where: str) -> Any:
@@ -168,6 +192,8 @@ def name(value: Any, where: str) -> str:
         raise FormatError(
             f"{where} has {len(value):,} characters, at most {LONGEST_NAME:,} expected"
         )
+    if value.endswith("\0"):
+        raise FormatError(f"{where} is {short(value)}, whose last NUL a column of text would lose")
     return value
 
 

@@ -16,6 +16,7 @@ from .plain import (
     fields,
     index,
     integer,
+    is_list,
     is_nothing,
     items,
     listed,
@@ -83,7 +84,9 @@ def _prediction(value: Any, where: str, class_id: int, class_name: str) -> Found
     mask = _mask(prediction, where)
     if mask is None:
         return None
-    label = prediction.get("class", prediction.get("class_name"))
+    label = prediction.get("class")
+    if label is None:
+        label = prediction.get("class_name")
     tracker = prediction.get("tracker_id")
     return Found(
         where,
@@ -113,7 +116,7 @@ def _mask(prediction: Fields, where: str) -> Any:
     mask, where = prediction[key], f"{where}.{key}"
     if key == "points":
         return [[_point(one, f"{where}[{i}]") for i, one in enumerate(items(mask, where))]]
-    if isinstance(mask, list | tuple | Mapping):
+    if is_list(mask) or isinstance(mask, Mapping):
         return mask
     if isinstance(mask, str | bytes | np.ndarray | int | float):
         raise FormatError(
@@ -123,5 +126,8 @@ def _mask(prediction: Fields, where: str) -> Any:
 
 
 def _point(value: Any, where: str) -> list[float]:
+    """Round a point to whole pixels, as supervision does with those of a workflow."""
     point = fields(value, ("x", "y"), where)
-    return [number(needed(point, axis, f"{where}."), f"{where}.{axis}") for axis in "xy"]
+    return [
+        float(round(number(needed(point, axis, f"{where}."), f"{where}.{axis}"))) for axis in "xy"
+    ]

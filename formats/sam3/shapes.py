@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any, NamedTuple
 
 from supervision import Detections
@@ -12,11 +12,11 @@ from compactmask.errors import FormatError
 
 from . import native, predictions, video
 from .found import Shape
-from .plain import fields, listed, short
+from .plain import Fields, fields, is_list, listed, opened, short
 
 DEEPEST = 6
 """How far below what a server answers its predictions may lie."""
-MOST = 4096
+MOST = 1 << 16
 """How many objects and lists are searched for them."""
 SCALARS = (str, bytes, int, float, type(None))
 
@@ -78,6 +78,10 @@ KEYS = tuple(
     dict.fromkeys(key for kind in KINDS for keys in (*kind.tells, kind.also) for key in keys)
 )
 """What is looked for in an object of a client."""
+OF_MANY = {"scores", "labels", "object_ids", "masks_logits"}
+"""Keys beside masks that are those of many instances."""
+OF_ONE = (*OF_MANY, *predictions.PREDICTION, *video.MASKLET)
+"""What is looked for in the first object of a list."""
 
 
 class Match(NamedTuple):
@@ -96,7 +100,7 @@ def recognised(response: Any) -> Match:
     FormatError
         Where there is none, or several.
     """
-    if not isinstance(response, list | tuple):
+    if not is_list(response):
         response = fields(response, KEYS, "the response")
     if not response and not isinstance(response, Mapping):
         raise FormatError(
@@ -107,6 +111,11 @@ def recognised(response: Any) -> Match:
     if not matches:
         raise FormatError(_unknown(response))
     if len(matches) > 1:
+        if is_list(response) and all(_has(match.response, "prompt_index") for match in matches):
+            raise FormatError(
+                "the response is the prompts of a concept segmentation by themselves, "
+                "expected {'prompt_results': [...]}"
+            )
         raise FormatError(
             f"the response holds several results, {listed([match.where for match in matches])}: "
             "parse them one by one"
@@ -115,43 +124,49 @@ def recognised(response: Any) -> Match:
 
 
 def _matches(value: Any, where: str, depth: int, seen: Iterator[int]) -> Iterator[Match]:
-    """Give a value if it is a response, or the responses in it; of a list the first two will do."""
+    """Give a value if it is a response, or the responses in it."""
     if next(seen) > MOST:
         raise FormatError(
             f"the response holds more than {MOST:,} objects and lists to search for predictions: "
             "parse that output of it that has them"
         )
-    value = _opened(value)
+    value = _opened(value, where)
     kind = _kind(value)
     if kind is not None:
         yield Match(where, kind, value)
     elif depth < DEEPEST and isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(item, SCALARS):
+            if not _is_flat(item):
                 yield from _matches(item, f"{where}[{short(key)}]", depth + 1, seen)
-    elif depth < DEEPEST and isinstance(value, list | tuple):
-        for i, item in enumerate(value[:2]):
-            if not isinstance(item, SCALARS):
+    elif depth < DEEPEST and is_list(value):
+        for i, item in enumerate(value):
+            if not _is_flat(item):
                 yield from _matches(item, f"{where}[{i}]", depth + 1, seen)
 
 
-def _opened(value: Any) -> Any:
+def _is_flat(value: Any) -> bool:
+    """Tell what holds nothing to search: a scalar, or a list of them such as a point."""
+    if is_list(value):
+        return all(isinstance(item, SCALARS) for item in value)
+    return isinstance(value, SCALARS)
+
+
+def _opened(value: Any, where: str) -> Any:
     """Make an object of a client a mapping; None of what has no key of a response."""
-    if isinstance(value, (Mapping, list, tuple, *SCALARS)):
+    if is_list(value) or isinstance(value, SCALARS):
         return value
-    try:
-        return fields(value, KEYS, "")
-    except FormatError:
-        return None
+    return opened(value, KEYS, where or "the response")
 
 
 def _kind(value: Any) -> Kind | None:
-    if isinstance(value, list | tuple):
-        first = value[0] if value else None
-        if _has(first, "confidence") and any(_has(first, key) for key in predictions.MASK_KEYS):
+    if is_list(value):
+        first = opened(value[0], OF_ONE, "[0]") if value and not _is_flat(value[0]) else None
+        if first is None:
+            return None
+        if _is_prediction(first):
             return PREDICTIONS
-        return MASKLETS if _has(first, "segmentations") else None
-    if not isinstance(value, Mapping):
+        return MASKLETS if "segmentations" in first else None
+    if not isinstance(value, Mapping) or _is_prediction(value):
         return None
     annotations = value.get("annotations")
     if "videos" in value and isinstance(annotations, list):
@@ -163,14 +178,24 @@ def _kind(value: Any) -> Kind | None:
     return None
 
 
+def _is_prediction(value: Fields) -> bool:
+    """Tell a prediction by itself, with the mask of one instance."""
+    if not OF_MANY.isdisjoint(value):
+        return False
+    if "confidence" in value:
+        return not value.keys().isdisjoint(predictions.MASK_KEYS)
+    masks = value.get("masks")
+    return _has(masks, "counts") or (is_list(masks) and not _is_output("masks", masks))
+
+
 def _is_output(key: str, value: Any) -> bool:
     """Tell an output of a workflow that happens to be called as a key of a response."""
-    if isinstance(value, list | tuple) and value and key != "prompt_results":
+    if is_list(value) and value and key != "prompt_results":
         value = value[0]
         return isinstance(value, Mapping) and not {"predictions", "prompt_results"}.isdisjoint(
             value
         )
-    return isinstance(_opened(value), Mapping)
+    return isinstance(_opened(value, key), Mapping)
 
 
 def _has(value: Any, key: str) -> bool:
@@ -180,20 +205,34 @@ def _has(value: Any, key: str) -> bool:
 def _unknown(response: Any) -> str:
     """Say what a response that has no shape comes nearest to."""
     if not isinstance(response, Mapping):
-        if isinstance(response[0], Mapping) and "segmentation" in response[0]:
+        first = response[0]
+        if isinstance(first, Mapping) and "segmentation" in first:
             return "the response is a list of COCO results: save it as .json, use compactmask.open"
-        return f"the response is a list of {short(response[0])}, expected predictions"
+        if isinstance(first, Mapping) and {"video_id", "category_id"} <= first.keys():
+            return (
+                "the response resembles a list of masklets, but [0].segmentations is missing, "
+                f"found {listed(first)}"
+            )
+        return f"the response is a list of {short(first)}, expected predictions"
+    if _is_prediction(response):
+        return "the response is a prediction by itself, expected {'predictions': [...]}"
     keys = set(response)
     if {"images", "annotations"} <= keys:
         return "the response is a COCO dataset: save it as .json, use compactmask.open"
-    common = {kind: len(keys & {*kind.also}) for kind in KINDS}
-    nearest = max(common, key=lambda kind: common[kind])
-    if common[nearest] > 0:
-        return (
-            f"the response resembles {nearest.title}, but {listed(nearest.tells[0])} "
-            f"is missing, found {listed(response)}"
-        )
+    nearest = max(KINDS, key=lambda kind: _likeness(kind, keys))
+    if _likeness(nearest, keys)[0] > 0:
+        told = max(nearest.tells, key=lambda told: len({*told} & keys) / len(told))
+        missing = [key for key in told if key not in keys]
+        odd = [f"{key!r} is {short(response[key])}" for key in told if key in keys]
+        problem = f"{listed(missing)} is missing, found {listed(response)}" if missing else odd[0]
+        return f"the response resembles {nearest.title}, but {problem}"
     for key in ("message", "detail", "error"):
         if key in keys:
             return f"the response is an error of the server: {short(response[key])}"
     return f"the response has {listed(response)}, expected predictions of SAM 3"
+
+
+def _likeness(kind: Kind, keys: set[str]) -> tuple[int, int]:
+    """Count the keys of a shape that are there; of equals that with fewer others comes first."""
+    own = {*kind.also, *chain(*kind.tells)}
+    return len(own & keys), -len(own)
