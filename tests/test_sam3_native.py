@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
@@ -141,6 +142,20 @@ def test_a_frame_of_the_tracker_tells_the_prompt_of_each_object():
     assert found.data["class_name"].tolist() == ["cat", "cat", "a red dog", "bird"]
 
 
+def test_named_tuples_are_objects():
+    values = vars(tracked())
+    frame = namedtuple("Frame", values)(**values)
+    assert sam3.parse(frame) == sam3.parse(tracked())
+    assert sam3.parse({"frame_index": 0, "outputs": [frame]}) == sam3.parse(tracked())
+    rle = namedtuple("Rle", ["size", "counts"])(**made.RLES[0])
+    assert sam3.parse(made.visual([{"masks": rle}])).mask == sam3.parse(made.state()).mask[[0]]
+
+
+def test_null_rles_beside_masks_are_none():
+    response = made.postprocessed(dense=True)
+    assert sam3.parse(response | {"masks_rle": None}) == sam3.parse(response)
+
+
 def test_an_object_of_no_prompt_is_refused():
     with pytest.raises(FormatError, match=r"tracker: object_ids\[1\]: prompt_to.* no object 3"):
         sam3.parse(tracked(prompt_to_object_ids={"cat": [5, 0, 9]}))
@@ -151,6 +166,8 @@ def test_masks_may_be_numbers_that_are_0_and_1_or_integers():
         assert_frames(sam3.parse(made.state() | {"masks": masks}))
     with pytest.raises(FormatError, match="masks has dtype float64 and is not all 0 and 1: logits"):
         sam3.parse(made.state() | {"masks": made.state()["masks_logits"]})
+    with pytest.raises(FormatError, match="masks has -3, expected integers of 0 or more: logits"):
+        sam3.parse(made.state() | {"masks": np.where(made.FRAMES, 5, -3)})
 
 
 def test_masks_of_another_image_are_refused():
@@ -206,9 +223,11 @@ def test_the_ground_truth_of_masklets_has_ids_and_names_and_no_scores():
         del one["score"]
         one |= {"id": 70 + i, "noun_phrase": f"thing {i}", "iscrowd": 0}
     annotations[0]["segmentations"][1] = None
+    annotations[1]["segmentations"] = [None] * 3
     document = {"info": {}, "videos": [{"id": 3}], "annotations": annotations, "categories": []}
     found = sam3.parse(json.dumps(document))
     assert found.mask == sam3.parse(made.masklets()).mask
+    assert found.class_id.tolist() == [2, 2, 0, 0]
     assert found.tracker_id.tolist() == [70, 70, 72, 72]
     assert found.data["class_name"].tolist() == ["thing 0", "thing 0", "thing 2", "thing 2"]
     assert found.confidence is None

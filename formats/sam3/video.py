@@ -28,12 +28,14 @@ def masklets(values: Sequence[Any], image_shape: Shape | None) -> Detections:
     """
     found: list[Found] = []
     categories: list[int] = []
+    known: set[int] = set()
     places: list[tuple[int, int]] = []
     for i, value in enumerate(values):
         where = f"[{i}]"
         one = fields(value, MASKLET, where)
         frames = items(needed(one, "segmentations", f"{where}."), f"{where}.segmentations")
         category = integer(needed(one, "category_id", f"{where}."), f"{where}.category_id")
+        known.add(category)
         video = integer(needed(one, "video_id", f"{where}."), f"{where}.video_id")
         score = number(one["score"], f"{where}.score") if "score" in one else None
         label = name(one.get("noun_phrase"), f"{where}.noun_phrase")
@@ -45,15 +47,15 @@ def masklets(values: Sequence[Any], image_shape: Shape | None) -> Detections:
                 found.append(Found(place, mask, score, 0, label, tracker))
                 categories.append(category)
                 places.append((video, frame))
-    _, index = np.unique(np.array(categories, np.int64), return_inverse=True)
+    category_id = np.array(categories, np.int64)
     at = np.array(places, np.int64).reshape(-1, 2)
     columns = {
-        "category_id": np.array(categories, np.int64),
+        "category_id": category_id,
         "video_id": at[:, 0],
         "frame": at[:, 1],
     }
     result = gathered(found, image_shape, columns)
-    result.class_id = index.reshape(-1).astype(np.int64)
+    result.class_id = np.searchsorted(sorted(known), category_id).astype(np.int64)
     if not isinstance(result.mask, CompactMask):
         return result
     return cast(Detections, result[result.mask.area > 0])
