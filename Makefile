@@ -3,7 +3,7 @@ PYTHON ?= python
 NEWEST_SUPERVISION := $(shell sed -n 's/^NEWEST = "\(.*\)"$$/\1/p' tests/supervision_versions.py)
 OLDEST_SUPERVISION := $(shell sed -n 's/^dependencies.*supervision>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 
-.PHONY: develop test crash soak debug debug-build debug-test oldest lint format types doctest bench smoke dist clean
+.PHONY: develop test crash fuzz soak debug debug-build debug-test oldest lint format types doctest bench smoke dist clean
 
 develop:        ## install editable, with everything for development
 	$(PYTHON) -m pip install --editable ".[dev]"
@@ -13,6 +13,9 @@ test:           ## the whole suite on the installed build
 
 crash:          ## all states that a killed writer or a power failure may leave; the suite takes a sample of them
 	COMPACTMASK_CRASH=full $(PYTHON) -m pytest --durations=0 tests/test_crash_*.py
+
+fuzz:           ## a minute of broken documents of each kind; the suite takes half a second
+	COMPACTMASK_FUZZ_SECONDS=60 $(PYTHON) -m pytest tests/test_fuzz_json.py
 
 soak:           ## a writer and four readers for ten minutes with each compression; the suite takes seconds
 	COMPACTMASK_SOAK_SECONDS=600 $(PYTHON) -m pytest -s tests/test_soak.py
@@ -26,9 +29,9 @@ debug-build:
 debug-test:
 	build/debug-venv/bin/pytest
 
-oldest:         ## what supervision does with our masks, on the oldest release of it that is supported
+oldest: dist    ## what supervision does with masks of the wheel, on the oldest release of it that is supported
 	$(PYTHON) -m venv build/oldest-venv
-	build/oldest-venv/bin/python -m pip install --quiet ".[test]" "supervision==$(OLDEST_SUPERVISION)"
+	build/oldest-venv/bin/python -m pip install --quiet "$$(echo dist/*.whl)[test]" "supervision==$(OLDEST_SUPERVISION)"
 	build/oldest-venv/bin/pytest tests/test_supervision_surface.py tests/test_mask_supervision.py tests/test_install.py tests/test_nms.py tests/test_overlap.py
 
 lint:           ## style, unused names, docstrings

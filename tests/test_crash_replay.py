@@ -16,7 +16,7 @@ KINDS = [("commit", None), ("process", None), ("commit", "gzip")]
 NAME = "some.h5"
 FIRST, LATER = 9, 5
 """Changes by the writer that creates the file, and by the one that goes on with it."""
-STATES = 40
+STATES = 20
 """What is looked at where it is not all of them."""
 POWER_LOSSES = 1000 if IS_FULL else STATES
 REPAIRS = 10 if IS_FULL else 3
@@ -149,7 +149,7 @@ def test_a_crash_while_a_crash_is_repaired_loses_nothing(replay, tmp_path):
             again = repair(tmp_path / "repaired", replay.history.then(moment))
             again.folder = replay.folder
             again.check_all(crash_disk.prefixes(again.recorder), 8)
-            for _ in range(50 if IS_FULL else 4):
+            for _ in range(50 if IS_FULL else 2):
                 again.check_power_loss(rng)
 
 

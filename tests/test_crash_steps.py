@@ -18,7 +18,7 @@ import compactmask as cm
 from compactmask.formats.hdf5.chunks import ChunkCache
 
 COUNT = 12
-SHARE = 1 if IS_FULL else 0.1
+SHARE = 1 if IS_FULL else 0.05
 """Of the system calls, those after which readers look."""
 RUNS = [
     pytest.param(APPENDS, {"durability": "commit"}, id="appends"),

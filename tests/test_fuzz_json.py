@@ -26,7 +26,7 @@ from compactmask.packed import Packed
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 resource = pytest.importorskip("resource")
-SECONDS = float(os.environ.get("COMPACTMASK_FUZZ_SECONDS", "1.5"))
+SECONDS = float(os.environ.get("COMPACTMASK_FUZZ_SECONDS", "0.5"))
 LONGEST = 20
 """Seconds that one document of a few kilobytes may take on a machine that does other things."""
 MOST_MEMORY = 600 << 20

@@ -72,7 +72,7 @@ class Forms:
 
 def few():
     rng = np.random.default_rng(0)
-    frames = [kind(rng, 800, 800) for kind in (noise, clouds) for _ in range(20)]
+    frames = [kind(rng, 800, 800) for kind in (noise, clouds) for _ in range(10)]
     return Forms(CompactMask.from_dense(np.array(frames)), 20_000)
 
 

@@ -71,7 +71,7 @@ def assert_goes_on(path, committed):
 
 
 @pytest.mark.parametrize("effect", ["none", "half", "all"])
-@pytest.mark.parametrize("at", range(0, STEPS, 3))
+@pytest.mark.parametrize("at", range(0, STEPS, 5))
 @pytest.mark.filterwarnings("ignore:.*cannot be folded into the file now:RuntimeWarning")
 def test_after_an_error_of_the_disk_all_commits_are_there_and_the_file_goes_on(
     path, calls, at, effect
@@ -206,7 +206,7 @@ def test_an_error_while_a_file_is_created_leaves_nothing_or_an_empty_file(path, 
 
 
 @pytest.mark.parametrize("effect", ["none", "all"])
-@pytest.mark.parametrize("at", range(2, STEPS, 5))
+@pytest.mark.parametrize("at", range(2, STEPS, 9))
 def test_after_ctrl_c_at_any_moment_all_commits_are_there_and_the_file_goes_on(
     path, calls, at, effect
 ):

@@ -37,8 +37,7 @@ def images(count):
 
 
 @pytest.mark.parametrize("compression", [None, *CODECS])
-@pytest.mark.parametrize("log_bytes", [100, 4000, 1 << 20])
-@pytest.mark.parametrize("every", [1, 2, 5])
+@pytest.mark.parametrize(("log_bytes", "every"), [(100, 1), (100, 5), (4000, 2), (1 << 20, 1)])
 def test_a_file_is_continued_after_any_number_of_images_and_either_end(
     path, monkeypatch, log_bytes, every, compression
 ):

@@ -128,8 +128,8 @@ def test_on_a_disk_that_is_full_at_any_moment_it_is_an_error_and_the_old_file_st
             break
         assert_as_before(dst, before)
         failures += 1
-        at += 1 + at // 4
-    assert failures > 5
+        at += 1 + at // 2
+    assert failures > 3
     assert_complete(dst, way)
 
 
@@ -198,7 +198,7 @@ def test_after_ctrl_c_the_old_file_or_the_complete_new_one_is_there_and_nothing_
         else:
             assert_complete(dst, way)
             dst.write_bytes(before)
-        at += 1 + at // 4
+        at += 1 + at // 2
     assert stopped > 8
     assert_complete(dst, way)
 

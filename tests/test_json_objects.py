@@ -64,7 +64,7 @@ def expected(items, keys=KEYS):
     return found, further
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(text=lists, tail=st.sampled_from([b"", b" ", b"]", b",1"]), data=st.data())
 def test_values_stand_where_pythons_parser_finds_them_however_the_text_is_cut(text, tail, data):
     items, end = reference_json.items(text)
@@ -118,7 +118,7 @@ def parses(raw):
     return True
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(text=broken(), data=st.data())
 def test_what_is_no_json_is_refused_or_left_to_the_parser_of_its_parts(text, data):
     inside = reference_json.after_spaces(reference_json.text_of(text), 1)
@@ -140,7 +140,7 @@ def test_what_is_no_json_is_refused_or_left_to_the_parser_of_its_parts(text, dat
     assert (found, objects.further) == expected(items)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(text=values)
 def test_a_single_value_ends_where_pythons_parser_says(text):
     raw = text.encode("utf-8", "surrogatepass")

@@ -116,13 +116,13 @@ def polygons(draw_from, sides):
     return draw_from(st.lists(parts_of(h, w), min_size=1, max_size=4)), h, w
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(polygons(st.integers(1, 40)))
 def test_any_polygon_equals_the_slow_reference(polygon):
     assert rasterize(*polygon).tolist() == counts_of(draw(*polygon))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(polygons(st.one_of(st.integers(1, 3), st.integers(1, 300))))
 def test_any_polygon_equals_pycocotools(polygon):
     assert rasterize(*polygon).tolist() == by_pycocotools(*polygon)

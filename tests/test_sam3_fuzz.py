@@ -147,7 +147,7 @@ def check(response, resolution_wh):
     return False
 
 
-@settings(max_examples=800)
+@settings(max_examples=400)
 @given(broken(), st.sampled_from([None, made.WH, (1 << 20, 1 << 20)]))
 def test_a_broken_response_is_parsed_or_refused_in_words(response, resolution_wh):
     check(response, resolution_wh)

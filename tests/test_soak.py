@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 import soak_processes
 
-SECONDS = float(os.environ.get("COMPACTMASK_SOAK_SECONDS", "3"))
+SECONDS = float(os.environ.get("COMPACTMASK_SOAK_SECONDS", "1.5"))
 READERS = 4
 MIB = 1 << 20
 
