@@ -282,7 +282,7 @@ def test_ids_that_are_text_are_told_by_it(tmp_path, form):
     given_ = items if form == "list" else results
     for api in (own, pickle.loads(pickle.dumps(own))):
         assert columns_of(api.loadRes(given_)) == {"a": 0, "b": 1}
-    other = coco.COCO(named(tmp_path / "other.json", [0, 1], ["a.jpg", "b.jpg"]))
+    other = coco.COCO(named(tmp_path / "other.json", [0, 1], ["c.jpg", "d.jpg"]))
     with pytest.raises(FormatError, match=r"2 of 2 images are not in it: 'b', 'a'"):
         other.loadRes(given_)
     for api in (own, reference):
@@ -312,15 +312,17 @@ def test_texts_and_integers_may_be_mixed(tmp_path):
         ([2, 1], ["a.jpg", "b.jpg"], [1, 2]),
         ([7, 8], ["a.jpg", "b.jpg"], [1, 2]),
         (["a", "b"], ["a.jpg", "b.jpg"], [1, 2]),
-        ([1, 2], ["a.png", "b.png"], "image 0 has the id 1 and the file_name 'a.png', image 1 of"),
-        ([2, 1], ["a.jpg", "b.png"], "image 1 has the id 1 and the file_name 'b.png', image 1 of"),
+        ([1, 2], ["a.png", "b.png"], [1, 2]),
+        ([2, 1], ["a.jpg", "x/b.png"], [1, 2]),
+        ([1, 2], ["a.png", "c.png"], "image 1 has the id 2 and the file_name 'c.png', image 2 of"),
         ([2, 1], ["val/a.jpg", "/val/b.jpg"], [1, 2]),
         ([1, 2], ["val/a.jpg", ""], [1, 2]),
-        ([7, 2], ["a.jpg", "b.png"], "image 1 has the id 2 and the file_name 'b.png', image 2 of"),
+        ([7, 2], ["a.jpg", "b.png"], [1, 2]),
         ([1, 2], ["a.jpg", "bb.jpg"], r"image 1 has the id 2 and the file_name 'bb.jpg', image 2 "),
         ([2, 1], ["a.jpg", ""], r"image 0 has the id 2 and the file_name 'a.jpg', image 2 of .*b"),
         ([7, 2], ["a.jpg", ""], "1 of 2 images are not in it: 7"),
-        ([7, 8], ["a", "b"], "2 of 2 images are not in it: 7, 8"),
+        ([7, 8], ["a", "b"], [1, 2]),
+        ([7, 8], ["c", "b"], "2 of 2 images are not in it: 7, 8"),
         ([7, 8], ["a.jpg", "a.jpg"], "2 images have the id 1"),
         ([7, 8], ["a.jpg", "x/a.jpg"], "2 images have the id 1"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class KnownImages:
         self.names: dict[Any, str] = {image["id"]: image.get("file_name") or "" for image in images}
         named = [(name, number) for number, name in self.names.items() if name]
         self._by_name = _of_one(named)
-        self._by_last_part = _of_one((_last_part(name), number) for name, number in named)
+        self._by_stem = _of_one((PurePosixPath(name).stem, number) for name, number in named)
 
     def fits(self, number: Any, name: str) -> bool:
         """Tell whether there is an image of an id, and that it is not one of another name."""
@@ -45,7 +46,7 @@ class KnownImages:
         """Give the id of the one image that a name fits; None where there is none, or several."""
         if name in self._by_name:
             return self._by_name[name]
-        number = self._by_last_part.get(_last_part(name))
+        number = self._by_stem.get(PurePosixPath(name).stem)
         return number if number is not None and _are_alike(self.names[number], name) else None
 
 
@@ -141,10 +142,8 @@ def _of_one(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     return numbers
 
 
-def _last_part(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
 def _are_alike(one: str, other: str) -> bool:
-    """Tell whether names differ in nothing but folders before one of them."""
-    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+    """Tell whether names differ in nothing but their endings and folders before one of them."""
+    parts, others = (PurePosixPath(name).with_suffix("").parts for name in (one, other))
+    shared = min(len(parts), len(others))
+    return shared > 0 and parts[-shared:] == others[-shared:]
