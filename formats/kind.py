@@ -75,7 +75,7 @@ def _named(folder: str) -> Kind | None:
     is_described = os.path.isfile(os.path.join(folder, description.NAME))
     if is_described or not all(map(layout.is_note, walk(folder, (".txt",)))):
         return "yolo"
-    return "sa1b" if sa1b.documents(folder) else None
+    return "sa1b" if walk(folder, sa1b.ENDINGS) else None
 
 
 def _document(folder: str) -> str | None:
@@ -84,7 +84,7 @@ def _document(folder: str) -> str | None:
     from .coco.file import JsonFile
     from .coco.stream import Stream
 
-    for name in sa1b.documents(folder):
+    for name in walk(folder, sa1b.ENDINGS):
         with contextlib.suppress(CompactMaskError):
             stream = Stream(JsonFile(os.path.join(folder, name)))
             if stream.peek() != b"{":

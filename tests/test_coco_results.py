@@ -140,7 +140,7 @@ def test_a_folder_is_taken_as_any_dataset(pair, tmp_path):
         name,
     ]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FormatError, match="a folder without JSON, text or label images"):
+    with pytest.raises(FormatError, match="a folder without SA-1B documents, YOLO label files"):
         own.loadRes(tmp_path / "empty")
 
 

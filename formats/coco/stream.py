@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -14,7 +15,6 @@ from compactmask._kernels.json_objects import Objects
 from compactmask._kernels.json_scan import KINDS, MOST_BRACKETS, value_at
 from compactmask.errors import FormatError
 
-from ..opening import BYTE_ORDER_MARK
 from .file import JsonFile
 from .parse import kind_of, loads
 
@@ -88,8 +88,8 @@ class Stream:
         self._base = 0
         self._at = 0
         self._more()
-        if self._text.startswith(BYTE_ORDER_MARK):
-            self._at = len(BYTE_ORDER_MARK)
+        if self._text.startswith(codecs.BOM_UTF8):
+            self._at = len(codecs.BOM_UTF8)
 
     def peek(self) -> bytes:
         """Give the next character that is no white space; b"" at the end."""
