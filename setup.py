@@ -38,5 +38,8 @@ def extension(source: Path) -> Extension:
 
 setup(
     ext_modules=[extension(source) for source in sorted(KERNELS.glob("*.pyx"))],
-    options={"build_ext": {"parallel": os.cpu_count()}},
+    options={
+        "build": {"build_base": "build/debug" if DEBUG else "build/release"},
+        "build_ext": {"parallel": os.cpu_count()},
+    },
 )
