@@ -60,4 +60,4 @@ dist:           ## sdist and wheel, checked for what they must and must not hold
 	$(PYTHON) tests/check_dist.py dist
 
 clean:
-	rm -rf build dist *.egg-info compactmask/_kernels/*.c compactmask/_kernels/*.so
+	rm -rf build dist *.egg-info compactmask/_kernels/*.so

@@ -34,10 +34,10 @@ def expected_in_package() -> set[str]:
 def faults_of_wheel(names: set[str]) -> list[str]:
     """Return what is wrong with the file list of a wheel."""
     faults = [f"wheel lacks {name}" for name in sorted(expected_in_package() - names)]
-    for source in KERNELS.glob("*.pyx"):
-        module = f"compactmask/_kernels/{source.stem}."
+    for stem in ["_shared", *(source.stem for source in KERNELS.glob("*.pyx"))]:
+        module = f"compactmask/_kernels/{stem}."
         if not any(name.startswith(module) and name.endswith((".so", ".pyd")) for name in names):
-            faults.append(f"wheel lacks the compiled {source.stem}")
+            faults.append(f"wheel lacks the compiled {stem}")
     if not any(name.endswith("licenses/LICENSE") for name in names):
         faults.append("wheel lacks LICENSE")
     return faults + faults_of_any("wheel", names)
