@@ -8,7 +8,7 @@ settings.register_profile(
     "compactmask",
     deadline=None,
     derandomize=True,
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("compactmask")

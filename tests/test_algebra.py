@@ -104,7 +104,7 @@ def masks_side_by_side(draw):
     return frames, [CompactMask.from_dense(frame[None]) for frame in frames]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(masks_side_by_side())
 def test_masks_side_by_side_are_packed_as_if_from_pixels(case):
     frames, (a, b) = case

@@ -180,7 +180,7 @@ def test_a_crop_of_too_many_pixels_is_refused(boxes):
         coco_string.pack((100_000, 100_000), [[0, 10**10]], boxes)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.text(alphabet=[chr(i) for i in range(46, 114)], max_size=12), st.integers(1, 40))
 def test_any_text_is_refused_or_has_the_runs_that_it_says(text, w):
     try:

@@ -20,7 +20,7 @@ def codes(*words):
 # ------------------------------------------------------------- what is written
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(masks())
 def test_the_encoder_writes_the_canonical_bytes_and_they_decode_to_the_mask(mask):
     data = encode(mask)
@@ -303,7 +303,7 @@ def check_verdict(data, h, w):
     return found is not None
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.binary(max_size=30), st.integers(1, 12), st.integers(1, 12))
 def test_random_bytes_are_refused_or_decoded_as_the_reference_does(data, h, w):
     check_verdict(data, h, w)
@@ -324,14 +324,14 @@ def operations(draw):
     return data
 
 
-@settings(max_examples=800)
+@settings(max_examples=400)
 @given(operations(), st.integers(1, 9), st.integers(1, 9))
 @example(ADD + codes((0, 0)) + b"\xf3\x00\x00", 9, 1)
 def test_any_sequence_of_operations_gets_the_verdict_of_the_reference(data, h, w):
     check_verdict(data, h, w)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(masks(max_side=40), st.data())
 def test_damaged_masks_are_refused_or_decoded_as_the_reference_does(mask, data):
     packed = bytearray(encode(mask))

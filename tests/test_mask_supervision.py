@@ -56,7 +56,7 @@ def assert_same(ours, theirs):
     assert np.array_equal(ours.to_dense(), theirs.to_dense())
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(stacks_and_boxes())
 @example((np.zeros((0, 5, 6), bool), np.zeros((0, 4))))
 def test_from_dense_makes_the_same_set(case):
@@ -122,7 +122,7 @@ def selections(draw, n):
     return tuple(chosen) if kind == "tuple" else chosen
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(stacks_and_boxes(max_side=20), st.data())
 def test_selections_of_every_kind_are_the_same(case, data):
     ours, theirs = both(case)
