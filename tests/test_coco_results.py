@@ -323,6 +323,7 @@ def test_texts_and_integers_may_be_mixed(tmp_path):
         ([7, 2], ["a.jpg", ""], "1 of 2 images are not in it: 7"),
         ([7, 8], ["a", "b"], [1, 2]),
         ([7, 8], ["c", "b"], "2 of 2 images are not in it: 7, 8"),
+        ([1, 2], ["/", "b.png"], "image 0 has the id 1 and the file_name '/', image 1 of"),
         ([7, 8], ["a.jpg", "a.jpg"], "2 images have the id 1"),
         ([7, 8], ["a.jpg", "x/a.jpg"], "2 images have the id 1"),
     ],
@@ -354,6 +355,13 @@ def test_names_without_their_folders_tell_no_images_that_share_them(tmp_path, id
             own.loadRes(results)
     else:
         assert columns_of(own.loadRes(results)) == {1: 0, 2: 1}
+
+
+def test_numbers_of_frames_are_no_endings(tmp_path):
+    own = coco.COCO(named(tmp_path / "truth.json", [1, 2], ["clip.0001", "clip.0002"]))
+    results = named(tmp_path / "results.json", [1, 2], ["clip.0003", "clip.0002"])
+    with pytest.raises(FormatError, match=r"image 0 has the id 1 and the file_name 'clip\.0003'"):
+        own.loadRes(results)
 
 
 CLASSES = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from .entry import Entry
 from .sequences import check_unique, column_of, image_ids
 
 Array = npt.NDArray[Any]
+
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{2,3}$")
+"""Of an image's name; what ends with a number is a frame of its own."""
 
 
 class KnownImages:
@@ -31,7 +34,7 @@ class KnownImages:
         self.names: dict[Any, str] = {image["id"]: image.get("file_name") or "" for image in images}
         named = [(name, number) for number, name in self.names.items() if name]
         self._by_name = _of_one(named)
-        self._by_stem = _of_one((PurePosixPath(name).stem, number) for name, number in named)
+        self._by_stem = _of_one((_stem(name), number) for name, number in named)
 
     def fits(self, number: Any, name: str) -> bool:
         """Tell whether there is an image of an id, and that it is not one of another name."""
@@ -46,7 +49,7 @@ class KnownImages:
         """Give the id of the one image that a name fits; None where there is none, or several."""
         if name in self._by_name:
             return self._by_name[name]
-        number = self._by_stem.get(PurePosixPath(name).stem)
+        number = self._by_stem.get(_stem(name))
         return number if number is not None and _are_alike(self.names[number], name) else None
 
 
@@ -144,6 +147,9 @@ def _of_one(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 def _are_alike(one: str, other: str) -> bool:
     """Tell whether names differ in nothing but their endings and folders before one of them."""
-    parts, others = (PurePosixPath(name).with_suffix("").parts for name in (one, other))
-    shared = min(len(parts), len(others))
-    return shared > 0 and parts[-shared:] == others[-shared:]
+    one, other = ENDING.sub("", one), ENDING.sub("", other)
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def _stem(name: str) -> str:
+    return ENDING.sub("", name).rpartition("/")[2]
