@@ -357,11 +357,35 @@ def test_names_without_their_folders_tell_no_images_that_share_them(tmp_path, id
         assert columns_of(own.loadRes(results)) == {1: 0, 2: 1}
 
 
-def test_numbers_of_frames_are_no_endings(tmp_path):
-    own = coco.COCO(named(tmp_path / "truth.json", [1, 2], ["clip.0001", "clip.0002"]))
-    results = named(tmp_path / "results.json", [1, 2], ["clip.0003", "clip.0002"])
-    with pytest.raises(FormatError, match=r"image 0 has the id 1 and the file_name 'clip\.0003'"):
-        own.loadRes(results)
+FOUND = {
+    "frames": (["clip.0001", "clip.0002"], [1, 2], ["clip.0003", "clip.0002"], r"'clip\.0003'"),
+    "cameras": (["v.cam1", "v.cam2"], [1, 2], ["v.cam3", "v.cam2"], r"the file_name 'v\.cam3'"),
+    "other frames": (["v.f001", "v.f002"], [1, 2], ["v.f002", "v.f001"], [2, 1]),
+    "channels": (["a.png", "a.rgb.png"], [7, 8], ["a.rgb", "a"], [2, 1]),
+    "sides": (["a.png", "b.png"], [7, 8], ["a.left", "b"], "2 of 2 images are not in it"),
+    "ids that are text": (["a.rgb.png", "b.PNG"], ["a.rgb", "b"], ["a.rgb", "b"], [1, 2]),
+    "numbers as names": (["2.jpg", "1.jpg"], [1, 2], ["1", "2"], [2, 1]),
+    "names that are ids": (["x.jpg", "y.jpg"], [1, 2], ["1", "2"], [1, 2]),
+}
+
+
+@pytest.mark.parametrize(("known", "ids", "names", "expected"), FOUND.values(), ids=FOUND.keys())
+def test_only_endings_of_image_files_are_no_part_of_a_name(tmp_path, known, ids, names, expected):
+    own = coco.COCO(named(tmp_path / "truth.json", [1, 2], known))
+    results = named(tmp_path / "results.json", ids, names)
+    if isinstance(expected, str):
+        with pytest.raises(FormatError, match=expected):
+            own.loadRes(results)
+    else:
+        assert columns_of(own.loadRes(results)) == {expected[0]: 0, expected[1]: 1}
+
+
+def test_a_text_is_an_id_before_it_is_a_name(tmp_path):
+    own = coco.COCO(named(tmp_path / "truth.json", ["1", "2"], ["2", "1"]))
+    items = [{"image_id": "2", "category_id": 1, "score": 0.5, "bbox": [0, 0, 2, 2]}]
+    (tmp_path / "results.json").write_text(json.dumps(items))
+    for given_ in (items, tmp_path / "results.json"):
+        assert own.loadRes(given_).anns[1]["image_id"] == "2"
 
 
 CLASSES = {

@@ -17,8 +17,10 @@ from .sequences import check_unique, column_of, image_ids
 
 Array = npt.NDArray[Any]
 
-ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{2,3}$")
-"""Of an image's name; what ends with a number is a frame of its own."""
+ENDING = re.compile(
+    r"\.(avif|bmp|dcm|dng|exr|gif|hei[cf]|jfif|jp2|jpe?g|mpo|npy|pgm|png|ppm|tiff?|webp)$", re.I
+)
+"""Of an image's name. Whatever else stands behind a point tells images apart: frames, channels."""
 
 
 class KnownImages:
@@ -41,9 +43,13 @@ class KnownImages:
         if number not in self.names:
             return False
         own = self.names[number]
+        if name in ("", own, number):  # A text is an id first of all.
+            return True
         if name in self._by_name:
-            return own == name
-        return "" in (own, name) or name == str(number) or _are_alike(own, name)
+            return False
+        if own and _are_alike(own, name):
+            return True
+        return _stem(name) not in self._by_stem and (not own or name == str(number))
 
     def of_name(self, name: str) -> Any:
         """Give the id of the one image that a name fits; None where there is none, or several."""
