@@ -154,6 +154,20 @@ def test_a_column_whose_key_is_taken_is_counted_as_lost(path):
     assert (own["id"], own["k"]) == (1, 3)
 
 
+@pytest.mark.parametrize("style", ["dataset", "results"])
+@pytest.mark.parametrize("key", ["score", "tracker_id", "segmentations", "segments_info"])
+def test_what_readers_take_for_something_else_is_no_further_key(path, style, key):
+    detections = found(1, **{key: ["x"], f"{key}:json": ["true"], "image": ["y"]})
+    detections.tracker_id = None
+    if style == "dataset":
+        detections.confidence = None
+    with coco.create(path, style=style) as out:
+        out.append(detections)
+        assert {key, f"{key}:json"} <= out.loss.fields
+    with cm.open(path) as ds:
+        assert (len(ds[0]), ds[0].data["image"].tolist()) == (1, ["y"])
+
+
 def test_metadata_of_detections_is_counted_as_lost(path):
     with coco.create(path) as out:
         out.append(sv.Detections(xyxy=np.empty((0, 4)), metadata={"frame": 7}))

@@ -15,7 +15,7 @@ from ..sink import Loss
 from . import lines
 from .categories import Categories, Category, Pair
 from .checked import checked_fields
-from .entry import JSON_SUFFIX, Entry, Instances, image_entry, keys_of, plain_value
+from .entry import JSON_SUFFIX, TAKEN, Entry, Instances, image_entry, keys_of, plain_value
 from .values import LONGEST_SIDE, text
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Composer:
         for row, entry in enumerate(entries):
             at = f"{where}: instance {row}"
             if self.allow_lossy:
-                entry, bad = lines.without_bad(entry, instances.taken)
+                entry, bad = lines.without_bad(entry, TAKEN)
                 lost |= bad
             members = lines.members(entry, lines.joined(texts, row), at)
             written.append(f"{firsts[row]}\t{members}}}\n".encode())

@@ -23,8 +23,11 @@ JSON_SUFFIX = ":json"
 """Ends the name of a column whose text is the value of the key before it."""
 KNOWN = frozenset(DATA)
 """Data columns that stand for something of COCO's own."""
-TAKEN = frozenset({"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd"})
-"""Keys of an annotation that no further column may have."""
+TAKEN = frozenset(
+    {"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd"}
+    | {"score", "tracker_id", "segmentations", "segments_info"}
+)
+"""Keys of an annotation that no further column may have: the last two tell other dialects."""
 
 
 class Instances:
@@ -156,17 +159,7 @@ class Instances:
         frozenset of str
             Columns whose key another one has.
         """
-        return keys_of(self.data.keys() - KNOWN, self.taken)
-
-    @property
-    def taken(self) -> set[str]:
-        """Keys that no further column may have."""
-        taken = set(TAKEN)
-        if self._confidence is not None:
-            taken.add("score")
-        if self._tracker_id is not None:
-            taken.add("tracker_id")
-        return taken
+        return keys_of(self.data.keys() - KNOWN, TAKEN)
 
     def add_further(self, entries: Sequence[Entry], rows: Sequence[int]) -> None:
         """Add the further keys to annotations, all but those of ``:json`` columns."""
