@@ -17,7 +17,7 @@ from compactmask.errors import CompactMaskError, FormatError
 
 from .coco.composing import ID_TEXT
 from .dataset import SegmentationDataset
-from .destination import FILES, Compression, Format, begin, check, format_of, size_of
+from .destination import FILES, Compression, Format, begin, check, format_of, held, size_of
 from .opening import open_telling
 from .report import Report
 from .sink import Sink
@@ -83,8 +83,8 @@ def convert(
         Where ``dst`` exists and neither ``overwrite`` nor ``resume`` is set.
     FormatError, InvalidMaskError
         Where the source is not valid; annotation and file are named. Where the format cannot hold
-        it. Where ``dst`` is no regular file, or the source itself, or holds something else than
-        the source that is gone on with.
+        it. Where ``dst`` is no regular file, or the source itself. Where it is a file that is gone
+        on with, and has other images than the source, or of these more or fewer instances.
 
     Examples
     --------
@@ -196,6 +196,7 @@ class _Copy:
         ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
         names = columns.pop("file_name", None)
         there = self._present(ids, names)
+        self._check_held(there)
         for i in range(len(ds)):
             start, stop = ds.detection_range(i)
             shape = int(heights[i]), int(widths[i])
@@ -247,6 +248,17 @@ class _Copy:
                 there[i] = self._out.has(id=image_id, file_name=name if by_name else None)
             seen.add(place)
         return there
+
+    def _check_held(self, there: npt.NDArray[np.bool_]) -> None:
+        """Refuse a file that has other images than the source, or more or fewer instances."""
+        found = held(self._out) if self._resumes else None
+        ranges = map(self._ds.detection_range, np.flatnonzero(there).tolist())
+        own = int(there.sum()), sum(stop - start for start, stop in ranges)
+        if found not in (None, own):
+            raise FormatError(
+                f"{self._out.path}: it has (images, instances) {found}, of these {own} are those "
+                f"of {self._ds.path}: expected all, of what is gone on with"
+            )
 
     def _check_there(self, image_id: int, name: str | None, instances: int) -> None:
         """Refuse what is there if it is of another source."""

@@ -10,6 +10,7 @@ from compactmask.errors import FormatError
 
 from . import partial
 from .kind import kind_of
+from .opening import open as open_dataset
 from .sink import Sink
 
 Format = Literal["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
@@ -142,6 +143,26 @@ def begin(
     from . import yolo
 
     return yolo.create(dst, mode)
+
+
+def held(out: Sink) -> tuple[int, int] | None:
+    """Count the images and instances that a file which is gone on with has before.
+
+    Returns
+    -------
+    tuple of int, or None
+        None for a folder, in which any file may stand, and for what is complete, which tells
+        itself what it lacks.
+    """
+    from .coco.writer import Writer as CocoWriter
+    from .hdf5.writer import Writer
+
+    if isinstance(out, CocoWriter):
+        return len(out), out.instances
+    if isinstance(out, Writer):
+        with open_dataset(out.path) as ds:
+            return len(ds), ds._source.n_detections
+    return None
 
 
 def _overlap(src: str, dst: str, is_folder: bool) -> bool:

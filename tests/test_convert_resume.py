@@ -1,5 +1,6 @@
 """Conversions that go on after a kill, to every format that can be written."""
 
+import contextlib
 import os
 import re
 import signal
@@ -16,8 +17,9 @@ import compactmask as cm
 from compactmask.errors import FormatError
 
 N = 30
-FORMATS = ["hdf5", "coco", "coco-results", "sa1b", "label-images", "yolo"]
+FILES = ["hdf5", "coco", "coco-results"]
 FOLDERS = ["sa1b", "label-images", "yolo"]
+FORMATS = FILES + FOLDERS
 SLOW = """
 import sys, time
 import compactmask as cm
@@ -224,7 +226,10 @@ def test_what_was_left_out_is_told_again(tmp_path):
 def test_a_file_of_another_source_is_not_gone_on_with(tmp_path):
     out = tmp_path / "out.h5"
     cm.convert(document(tmp_path, 3), out)
-    other = write(tmp_path, dataset(annotation(1, 1), images=[image(1, file_name="other.jpg")]))
+    names = ["000.jpg", "other.jpg", "002.jpg"]
+    images = [image(i, file_name=name) for i, name in enumerate(names)]
+    items = [annotation(k, k // 2) for k in range(6)]
+    other = write(tmp_path, dataset(*items, images=images))
     with pytest.raises(FormatError, match=r"image id 1: file_name 'other\.jpg', .* another one"):
         cm.convert(other, out, resume=True)
     others = dataset(annotation(1, 1), images=[image(1)], categories=[{"id": 3, "name": "dog"}])
@@ -232,6 +237,43 @@ def test_a_file_of_another_source_is_not_gone_on_with(tmp_path):
         cm.convert(write(tmp_path, others), out, resume=True)
     with cm.open(out) as ds:
         assert len(ds) == 3
+
+
+@pytest.mark.parametrize(
+    ("form", "is_complete"),
+    [(form, is_complete) for form in FILES for is_complete in (False, True)][1:],
+    # an HDF5 file that is not complete has no images before the first commit of many
+)
+@pytest.mark.parametrize("other", ["other images", "more instances"])
+def test_what_is_gone_on_with_is_of_the_source_alone(tmp_path, form, is_complete, other):
+    def stop(done, total):
+        if done == 2 and not is_complete:
+            raise InterruptedError
+
+    source, out = document(tmp_path, 3), place(tmp_path, form)
+    with contextlib.suppress(InterruptedError):
+        cm.convert(source, out, resume=True, format=form, progress=stop)
+    if other == "other images":
+        images = [image(i, file_name=f"{i:03d}.jpg") for i in (1, 2, 7)]
+        items = [annotation(k, i, score=0.5) for i in (1, 2, 7) for k in (2 * i, 2 * i + 1)]
+    else:
+        images = [image(i, file_name=f"{i:03d}.jpg") for i in range(3)]
+        items = [annotation(k, k // 3, score=0.5) for k in range(9)]
+    changed = dataset(*items, images=images)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(FormatError, match="gone on with"):
+        cm.convert(write(tmp_path, changed), out, resume=True, format=form)
+    if is_complete:
+        assert out.read_bytes() == before[out.name]
+    report = cm.convert(document(tmp_path, 3), out, resume=True, format=form)
+    assert report.present + report.images == 3
+
+
+def test_a_complete_document_with_more_images_is_not_gone_on_with(tmp_path):
+    out = tmp_path / "out.json"
+    cm.convert(document(tmp_path, 3), out)
+    with pytest.raises(FormatError, match="1 of its images, such as that of id 2, are not in the"):
+        cm.convert(document(tmp_path, 2), out, resume=True)
 
 
 def test_overwrite_and_resume_together_are_refused(tmp_path):
@@ -265,7 +307,7 @@ def test_what_was_lost_of_images_that_wait_is_told_again_and_only_of_these(tmp_p
     with pytest.raises(InterruptedError):
         cm.convert(source, out, resume=True, format=form, progress=stop)
     (tmp_path / "rest").mkdir()
-    empty = write(tmp_path / "rest", dataset(images=[image(0, file_name="000.jpg")]))
-    report = cm.convert(empty, out, resume=True, format=form)
+    rest = document(tmp_path / "rest", 1)
+    report = cm.convert(rest, out, resume=True, format=form)
     assert report.present == 1
     assert ("file_name" in report.loss.fields) == is_told

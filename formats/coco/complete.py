@@ -49,6 +49,7 @@ class Complete:
         )
         ranges = map(source.detection_range, range(source.n_images))
         self._counts = [stop - start for start, stop in ranges]
+        self._others = set(range(source.n_images))
         source.close()
 
     def has(self, *, file_name: str | None = None, id: int | None = None) -> bool:
@@ -95,7 +96,19 @@ class Complete:
             )
 
     def close(self) -> None:
-        """Do nothing."""
+        """Refuse a document that has images of something else.
+
+        Raises
+        ------
+        FormatError
+            Where one was neither checked nor appended.
+        """
+        if self._others:
+            key = list(self._places)[min(self._others)]
+            raise FormatError(
+                f"{self.path}: {len(self._others)} of its images, such as that of id {key}, are "
+                "not in the source: expected what is gone on with to be of that"
+            )
 
     def abandon(self) -> None:
         """Do nothing."""
@@ -110,6 +123,7 @@ class Complete:
         return place if self._names[place] == file_name else None
 
     def _check_count(self, place: int, instances: int, image_id: int | None) -> None:
+        self._others.discard(place)
         if self._counts[place] != instances:
             raise FormatError(
                 f"{self.path}: image id {image_id}: it has {instances} instances, in the document "
