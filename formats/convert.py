@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from compactmask.errors import CompactMaskError, FormatError
 
+from .coco.categories import NO_CLASS
+from .coco.complete import Complete
 from .coco.composing import ID_TEXT
 from .dataset import SegmentationDataset
 from .destination import FILES, Compression, Format, begin, check, format_of, held, size_of
@@ -115,7 +117,7 @@ def convert(
         out = begin(dst, kind, overwrite=overwrite, resume=resume, compression=compression)
         try:
             copy = _Copy(ds, out, faults, by_id=kind in FILES, resumes=resume)
-            copy.about()
+            copy.check()
             copy.images(progress)
             out.close()
         finally:
@@ -173,30 +175,30 @@ class _Copy:
         self._resumes = resumes
         self.n_images = self.n_instances = self.n_present = 0
 
-    def about(self) -> None:
-        """Give classes and metadata; those of another dataset are refused."""
+    def check(self) -> None:
+        """Refuse classes that are not those there, or begin with them, and odd metadata."""
         ds, out = self._ds, self._out
         try:
             json.dumps(ds.metadata, allow_nan=False)
         except ValueError as error:
             raise FormatError(f"{ds.path}: metadata that is not JSON: {error}") from None
         classes, before = ds.classes, list(out.classes)
-        if before not in ([], classes):
+        is_held = before == [NO_CLASS] if not classes else before == classes[: len(before)]
+        if before and (
+            not is_held or (isinstance(out, Complete) and classes and before != classes)
+        ):
             raise FormatError(f"{out.path}: its classes are {before}, those of {ds.path} {classes}")
-        try:
-            out.classes = classes
-            out.metadata.update(ds.metadata)
-        except TypeError as error:
-            raise FormatError(f"{ds.path}: {error}") from None
 
     def images(self, progress: Progress | None) -> None:
-        """Append the images."""
+        """Append the images, behind classes and metadata."""
         ds, faults = self._ds, self._faults
         columns = dict(ds.images)
         ids, heights, widths = (columns.pop(key) for key in ("id", "height", "width"))
         names = columns.pop("file_name", None)
         there = self._present(ids, names)
-        self._check_held(there)
+        if self._resumes:
+            self._check_held(there, ids, names)
+        self._about()
         for i in range(len(ds)):
             start, stop = ds.detection_range(i)
             shape = int(heights[i]), int(widths[i])
@@ -204,7 +206,6 @@ class _Copy:
             own = {key: column[i] for key, column in columns.items()}
             try:
                 if there[i]:
-                    self._check_there(int(ids[i]), name, stop - start)
                     self.n_present += 1
                 else:
                     self._append(i, int(ids[i]), name, shape if all(shape) else None, own)
@@ -218,6 +219,15 @@ class _Copy:
         nothing = self.n_images == self.n_present == 0
         if nothing and faults is not None and faults.first is not None:
             raise faults.first
+
+    def _about(self) -> None:
+        """Give classes and metadata."""
+        ds, out = self._ds, self._out
+        try:
+            out.classes = ds.classes or list(out.classes)
+            out.metadata.update(ds.metadata)
+        except TypeError as error:
+            raise FormatError(f"{ds.path}: {error}") from None
 
     def _append(
         self,
@@ -249,28 +259,26 @@ class _Copy:
             seen.add(place)
         return there
 
-    def _check_held(self, there: npt.NDArray[np.bool_]) -> None:
-        """Refuse a file that has other images than the source, or more or fewer instances."""
-        found = held(self._out) if self._resumes else None
-        ranges = map(self._ds.detection_range, np.flatnonzero(there).tolist())
-        own = int(there.sum()), sum(stop - start for start, stop in ranges)
+    def _check_held(self, there: npt.NDArray[np.bool_], ids: Array, names: Array | None) -> None:
+        """Refuse what is gone on with where it is of another source, as far as that is seen."""
+        ds, out, instances = self._ds, self._out, 0
+        for i in np.flatnonzero(there).tolist():
+            start, stop = ds.detection_range(i)
+            instances += stop - start
+            image_id, name = int(ids[i]), None if names is None else names[i] or None
+            if name is not None and not out.has(file_name=name, id=image_id):
+                raise FormatError(
+                    f"{ds.path}: image id {image_id}: file_name {name!r}, what is gone on with has "
+                    "another one"
+                )
+            if isinstance(out, Complete):
+                out.check(stop - start, file_name=name, id=image_id)
+        found, own = held(out), (int(there.sum()), instances)
         if found not in (None, own):
             raise FormatError(
-                f"{self._out.path}: it has (images, instances) {found}, of these {own} are those "
-                f"of {self._ds.path}: expected all, of what is gone on with"
+                f"{out.path}: it has (images, instances) {found}, of these {own} are those of "
+                f"{ds.path}: expected all, of what is gone on with"
             )
-
-    def _check_there(self, image_id: int, name: str | None, instances: int) -> None:
-        """Refuse what is there if it is of another source."""
-        from .coco.complete import Complete
-
-        if name is not None and not self._out.has(file_name=name, id=image_id):
-            raise FormatError(
-                f"{self._ds.path}: image id {image_id}: file_name {name!r}, what is gone on with "
-                "has another one"
-            )
-        if isinstance(self._out, Complete):
-            self._out.check(instances, file_name=name, id=image_id)
 
     def _named(self, error: Exception, image_id: int) -> Exception:
         """Name the source in what a sink refuses; what is wrong with the disk is not its fault."""

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import supervision as sv
 from coco_documents import BAR, DOT, annotation, dataset, image, write
 from PIL import Image
 
@@ -267,6 +268,66 @@ def test_what_is_gone_on_with_is_of_the_source_alone(tmp_path, form, is_complete
         assert out.read_bytes() == before[out.name]
     report = cm.convert(document(tmp_path, 3), out, resume=True, format=form)
     assert report.present + report.images == 3
+
+
+def grey(folder, **values):
+    """Write label images of one instance each by their stems."""
+    folder.mkdir(exist_ok=True)
+    for stem, value in values.items():
+        Image.fromarray(np.full((5, 6), value, np.uint8)).save(folder / f"{stem}.png")
+
+
+@pytest.mark.parametrize("form", FILES[:2])
+def test_an_image_between_others_is_no_fault_of_the_source(tmp_path, form):
+    grey(tmp_path / "in", a=1, b=2, d=3)
+    out = place(tmp_path, form)
+    cm.convert(tmp_path / "in", out, resume=True, on_error="skip", format=form)
+    before = content(out, form)
+    grey(tmp_path / "in", c=9)
+    with pytest.raises(FormatError, match=r"id 2: file_name 'c\.png', what is gone on with has an"):
+        cm.convert(tmp_path / "in", out, resume=True, on_error="skip", format=form)
+    assert content(out, form) == before
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_what_has_no_classes_is_gone_on_with(tmp_path, form, is_complete):
+    def stop(done, total):
+        if done == 2 and not is_complete:
+            raise InterruptedError
+
+    with cm.create(tmp_path / "in.h5") as source:
+        for name in "abc":
+            mask = cm.CompactMask.from_dense(np.ones((1, 4, 5), bool))
+            found = sv.Detections(mask.bbox_xyxy, mask=mask, confidence=np.ones(1))
+            source.append(found, file_name=f"{name}.png")
+    out = place(tmp_path, form)
+    with contextlib.suppress(InterruptedError):
+        cm.convert(tmp_path / "in.h5", out, resume=True, format=form, progress=stop)
+    report = cm.convert(tmp_path / "in.h5", out, resume=True, format=form)
+    assert report.present > 0 or form == "hdf5"
+    assert report.present + report.images == 3
+
+
+def test_classes_of_the_source_may_have_grown(tmp_path):
+    source = dataset(annotation(1, 0), images=[image(0, file_name="a")])
+    out = tmp_path / "out.h5"
+    cm.convert(write(tmp_path, source), out)
+    source["categories"] += [{"id": 9, "name": "dog"}]
+    assert cm.convert(write(tmp_path, source), out, resume=True).present == 1
+    with cm.open(out) as ds:
+        assert ds.classes == ["cat", "dog"]
+
+
+def test_what_is_refused_changes_nothing_that_is_gone_on_with(tmp_path):
+    out = tmp_path / "out.h5"
+    cm.convert(document(tmp_path, 3), out)
+    before = out.read_bytes()
+    with pytest.raises(FormatError, match="gone on with"):
+        cm.convert(document(tmp_path, 2, info={"x": 1}), out, resume=True)
+    assert out.read_bytes() == before
+    with cm.open(out) as ds:
+        assert "info" not in ds.metadata
 
 
 def test_a_complete_document_with_more_images_is_not_gone_on_with(tmp_path):
