@@ -9,7 +9,7 @@ from typing import Literal
 
 from compactmask.errors import CompactMaskError, FormatError
 
-from .listing import walk
+from .listing import looking_at, walk
 
 Kind = Literal["sa1b", "yolo", "label-images"]
 
@@ -38,7 +38,8 @@ def kind_of(folder: str) -> Kind | None:
     -------
     str or None
         The one format of which it has a file that can be read; without any, "yolo" for a
-        ``data.yaml`` or text, and "sa1b" for JSON, whose readers say what is wrong with these.
+        ``data.yaml`` or text, and "sa1b" for JSON. What is wrong with files that cannot be read
+        is told by the reader of the format.
 
     Raises
     ------
@@ -85,8 +86,9 @@ def _document(folder: str) -> str | None:
     from .coco.stream import Stream
 
     for name in walk(folder, sa1b.ENDINGS):
-        with contextlib.suppress(CompactMaskError):
-            stream = Stream(JsonFile(os.path.join(folder, name)))
+        path = os.path.join(folder, name)
+        with contextlib.suppress(CompactMaskError), looking_at(path):
+            stream = Stream(JsonFile(path))
             if stream.peek() != b"{":
                 continue
             for key in stream.members():
@@ -116,14 +118,13 @@ def _begins_with_instance(path: str) -> bool:
 
     if not os.path.isfile(path):
         return False
-    with open(path, "rb") as file:
-        text = file.readline(lines.LONGEST).removeprefix(codecs.BOM_UTF8)
-        while text.isspace():
-            text = file.readline(lines.LONGEST)
-    try:
+    with contextlib.suppress(CompactMaskError), looking_at(path):
+        with open(path, "rb") as file:
+            text = file.readline(lines.LONGEST).removeprefix(codecs.BOM_UTF8)
+            while text.isspace():
+                text = file.readline(lines.LONGEST)
         return lines.parse(text) is not None
-    except FormatError:
-        return False
+    return False
 
 
 def _label_image(folder: str, photos: set[str]) -> str | None:

@@ -1,5 +1,6 @@
 """One bad file of a folder is its image's fault: it ends no conversion that leaves faults out."""
 
+import builtins
 import json
 import os
 
@@ -53,10 +54,12 @@ def loops(path):
     path.symlink_to(path.name)
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("make", [*READ_AGAIN, make_images])
 @pytest.mark.parametrize("spoil", [dangles, loops])
-def test_a_link_to_nothing_is_left_out_and_told(tmp_path, make, spoil):
+def test_a_link_to_nothing_is_left_out_and_told(tmp_path, make, spoil, name):
     path = make(tmp_path / "in")
+    path = path.with_name(f"{name}{path.suffix}")
     spoil(path)
     with pytest.raises(CorruptFileError, match=rf"{path.name}: .*, expected a file that can be"):
         cm.open(tmp_path / "in")
@@ -89,6 +92,26 @@ def test_a_file_that_nobody_may_read_is_left_out_and_told(tmp_path, monkeypatch)
     report = cm.convert(tmp_path / "in", tmp_path / "out.h5", on_error="collect")
     assert report.images == 2
     assert "b.png: Permission denied, expected a file that can be read" in str(report.errors[0])
+
+
+@pytest.mark.parametrize("make", [make_label_files, make_documents])
+def test_a_first_file_that_nobody_may_read_does_not_hide_the_others(tmp_path, monkeypatch, make):
+    path = make(tmp_path / "in")
+    path = os.fspath(path.with_name(f"{NAMES[0]}{path.suffix}"))
+
+    def locked(function):
+        def call(name, *arguments, **more):
+            if name == path:
+                raise PermissionError(13, "Permission denied", name)
+            return function(name, *arguments, **more)
+
+        return call
+
+    monkeypatch.setattr(builtins, "open", locked(open))
+    monkeypatch.setattr(os, "open", locked(os.open))
+    report = cm.convert(tmp_path / "in", tmp_path / "out.h5", on_error="collect")
+    assert report.images == 2
+    assert f"{path}: Permission denied, expected a file that can be read" in str(report.errors[0])
 
 
 @pytest.mark.parametrize(
