@@ -9,7 +9,7 @@ from typing import Literal
 
 from compactmask.errors import CompactMaskError, FormatError
 
-from .listing import looking_at, walk
+from .listing import looking_at, stem, walk
 
 Kind = Literal["sa1b", "yolo", "label-images"]
 
@@ -59,11 +59,12 @@ def kind_of(folder: str) -> Kind | None:
 
 def _readable(folder: str) -> dict[Kind, str]:
     """Give the formats of which a folder has a file that can be read, and such a file."""
-    label_file, photos = _label_file(folder)
+    document, of_documents = _document(folder)
+    label_file, of_label_files = _label_file(folder)
     shown: dict[Kind, str | None] = {
-        "sa1b": _document(folder),
+        "sa1b": document,
         "yolo": label_file,
-        "label-images": _label_image(folder, photos),
+        "label-images": _label_image(folder, of_documents | of_label_files),
     }
     return {kind: name for kind, name in shown.items() if name is not None}
 
@@ -79,13 +80,14 @@ def _named(folder: str) -> Kind | None:
     return "sa1b" if walk(folder, sa1b.ENDINGS) else None
 
 
-def _document(folder: str) -> str | None:
-    """Find a document that has an image, as those of SA-1B."""
+def _document(folder: str) -> tuple[str | None, set[str]]:
+    """Find a document of SA-1B; where there is one, give the stems of all documents too."""
     from .coco import sa1b
     from .coco.file import JsonFile
     from .coco.stream import Stream
 
-    for name in walk(folder, sa1b.ENDINGS):
+    names = walk(folder, sa1b.ENDINGS)
+    for name in names:
         path = os.path.join(folder, name)
         with contextlib.suppress(CompactMaskError), looking_at(path):
             stream = Stream(JsonFile(path))
@@ -93,23 +95,23 @@ def _document(folder: str) -> str | None:
                 continue
             for key in stream.members():
                 if key == "image" and stream.peek() == b"{":
-                    return name
+                    return name, {os.path.normpath(stem(other, sa1b.ENDINGS)) for other in names}
                 if stream.peek() != b"[":
                     stream.value()
                 elif stream.begin_list(key):  # it may be long, so it is passed, not parsed
                     for _ in stream.items([]):
                         pass
-    return None
+    return None, set()
 
 
 def _label_file(folder: str) -> tuple[str | None, set[str]]:
-    """Find a label file of an image; where there is one, give the names of all images too."""
+    """Find a label file of an image; where there is one, give the stems of all images too."""
     from .yolo import layout
 
     entries = layout.entries(folder, lambda error: None)
     for entry in entries:
         if entry.file and _begins_with_instance(os.path.join(folder, entry.file)):
-            return entry.file, {entry.image for entry in entries}
+            return entry.file, {os.path.splitext(entry.image)[0] for entry in entries}
     return None, set()
 
 
@@ -128,11 +130,12 @@ def _begins_with_instance(path: str) -> bool:
 
 
 def _label_image(folder: str, photos: set[str]) -> str | None:
-    """Find a label image that is neither a photo of label files nor among ``images``."""
+    """Find a label image that is neither a photo, told by its stem, nor among ``images``."""
     from .label_images import pixels, source
 
     for name in walk(folder, source.SUFFIXES):
-        is_photo = os.path.normpath(name) in photos or "images" in name.split("/")[:-1]
+        own = os.path.normpath(stem(name, source.SUFFIXES))
+        is_photo = own in photos or "images" in name.split("/")[:-1]
         if not is_photo and pixels.is_label_image(os.path.join(folder, name)):
             return name
     return None

@@ -50,6 +50,11 @@ def walk(folder: str, suffixes: tuple[str, ...]) -> list[str]:
     return sorted(found)
 
 
+def stem(name: str, suffixes: tuple[str, ...]) -> str:
+    """Give the name of a file without its suffix, which is one of several in either case."""
+    return name[: -next(len(end) for end in suffixes if name.lower().endswith(end))]
+
+
 @contextlib.contextmanager
 def looking_at(path: str) -> Iterator[None]:
     """Look at a file of a folder, which is to blame where it cannot be opened.

@@ -181,6 +181,15 @@ def test_photos_that_wait_for_their_label_files_do_not_keep_a_conversion_from_go
     assert cm.convert(document(tmp_path, 3), out, resume=True, format="yolo").present == 3
 
 
+def test_grey_photos_beside_their_documents_do_not_keep_a_conversion_from_going_on(tmp_path):
+    out = tmp_path / "out"
+    cm.convert(document(tmp_path, 2), out, format="sa1b")
+    for i in range(2):
+        Image.new("L", (8, 6)).save(out / f"{i:03d}.png")
+    report = cm.convert(document(tmp_path, 3), out, resume=True, format="sa1b")
+    assert (report.images, report.present) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -149,6 +149,29 @@ def test_documents_among_label_images_are_refused_by_their_openers(tmp_path):
         assert len(ds[0]) == 3
 
 
+@pytest.mark.parametrize("ending", [".json", ".JSON", ".json.gz"])
+@pytest.mark.parametrize("photo", [".png", ".tiff"])
+@pytest.mark.parametrize("inner", ["", "inner"])
+def test_documents_of_sa_1b_beside_grey_photos_are_found(tmp_path, inner, photo, ending):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    form, n = found_in(folder)
+    (folder / inner).mkdir(exist_ok=True)
+    for path in list(folder.glob("*.json")):
+        text = path.read_bytes()
+        path.unlink()
+        path = folder / inner / path.name
+        path.with_suffix(ending).write_bytes(gzip.compress(text) if "gz" in ending else text)
+        Image.new("L", (10, 8)).save(path.with_suffix(photo))
+    assert found_in(folder) == (form, n)
+    assert cm.convert(folder, tmp_path / "out.h5").images == len(list(folder.rglob(f"*{photo}")))
+
+
+def test_label_images_with_json_of_their_names_beside_them_are_found(tmp_path):
+    save_labels(tmp_path / "a.png", FOUR)
+    save(tmp_path, "a.json", '{"scale": 0.5}')
+    assert found_in(tmp_path) == ("label images", 3)
+
+
 @pytest.mark.parametrize("inner", ["", "inner"])
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_destination_that_is_in_the_source_or_holds_it_is_refused(tmp_path, inner, turned):
