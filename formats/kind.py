@@ -5,11 +5,14 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from compactmask.errors import CompactMaskError, FormatError
 
 from .listing import looking_at, stem, walk
+
+if TYPE_CHECKING:
+    from .coco.stream import Stream
 
 Kind = Literal["sa1b", "yolo", "label-images"]
 
@@ -24,6 +27,10 @@ OPENERS: dict[Kind, str] = {
     "label-images": "label_images.open",
 }
 """What opens a folder as of one format, in ``compactmask.formats``."""
+LOOKED_AT = 8 << 20
+"""Bytes of JSON files, in the order of their names, after which no further one is looked at."""
+OF_OTHERS = ("images", "videos", "shapes")
+"""Keys of COCO and labelme: none of their documents is read behind them."""
 
 
 def kind_of(folder: str) -> Kind | None:
@@ -38,7 +45,8 @@ def kind_of(folder: str) -> Kind | None:
     -------
     str or None
         The one format of which it has a file that can be read; without any, "yolo" for a
-        ``data.yaml`` or text, and "sa1b" for JSON. What is wrong with files that cannot be read
+        ``data.yaml`` or text, and "sa1b" for JSON. Of JSON files 8 MiB are looked at, and the
+        one that begins in them to its end. What is wrong with files that cannot be read
         is told by the reader of the format.
 
     Raises
@@ -86,22 +94,34 @@ def _document(folder: str) -> tuple[str | None, set[str]]:
     from .coco.file import JsonFile
     from .coco.stream import Stream
 
-    names = walk(folder, sa1b.ENDINGS)
+    names, left = walk(folder, sa1b.ENDINGS), LOOKED_AT
     for name in names:
+        if left <= 0:
+            break
         path = os.path.join(folder, name)
         with contextlib.suppress(CompactMaskError), looking_at(path):
-            stream = Stream(JsonFile(path))
-            if stream.peek() != b"{":
-                continue
-            for key in stream.members():
-                if key == "image" and stream.peek() == b"{":
-                    return name, {os.path.normpath(stem(other, sa1b.ENDINGS)) for other in names}
-                if stream.peek() != b"[":
-                    stream.value()
-                elif stream.begin_list(key):  # it may be long, so it is passed, not parsed
-                    for _ in stream.items([]):
-                        pass
+            file = JsonFile(path)
+            left -= file.size
+            if _has_image(Stream(file)):
+                return name, {os.path.normpath(stem(other, sa1b.ENDINGS)) for other in names}
     return None, set()
+
+
+def _has_image(stream: Stream) -> bool:
+    """Tell whether a document has an image, as those of SA-1B, maybe behind its annotations."""
+    if stream.peek() != b"{":
+        return False
+    for key in stream.members():
+        if key == "image" and stream.peek() == b"{":
+            return True
+        if key in OF_OTHERS:
+            return False
+        if stream.peek() != b"[":
+            stream.value()
+        elif stream.begin_list(key):  # it may be long, so it is passed, not parsed
+            for _ in stream.items([]):
+                pass
+    return False
 
 
 def _label_file(folder: str) -> tuple[str | None, set[str]]:

@@ -13,6 +13,7 @@ from PIL import Image
 import compactmask as cm
 from compactmask.errors import FormatError
 from compactmask.formats import coco, label_images, yolo
+from compactmask.formats.coco.file import JsonFile
 
 
 def test_a_compressed_document_is_opened_whatever_its_name(tmp_path):
@@ -164,6 +165,44 @@ def test_documents_of_sa_1b_beside_grey_photos_are_found(tmp_path, inner, photo,
         Image.new("L", (10, 8)).save(path.with_suffix(photo))
     assert found_in(folder) == (form, n)
     assert cm.convert(folder, tmp_path / "out.h5").images == len(list(folder.rglob(f"*{photo}")))
+
+
+OF_LABELME = {"version": "5", "shapes": [{"label": "cell"}], "imagePath": "a.png"}
+
+
+@pytest.mark.parametrize(
+    ("document", "most"),
+    [
+        (OF_LABELME | {"imageData": "A" * 3_000_000}, 8 << 20),
+        ({"imageData": "A" * 3_000_000} | OF_LABELME, 16 << 20),
+        ({"images": [{"id": 1}], "annotations": [{"segmentation": "A" * 3_000_000}]}, 8 << 20),
+    ],
+)
+def test_of_json_that_tells_nothing_some_is_read(tmp_path, monkeypatch, document, most):
+    make_yolo(tmp_path, {f"{k:02}": "0 0.1 0.1 0.9 0.1 0.9 0.9\n" for k in range(20)})
+    for path in list((tmp_path / "labels").iterdir()):
+        path.with_suffix(".json").write_text(json.dumps(document))
+    read, some = [], JsonFile.some
+
+    def counted(file, start, size):
+        read.append(some(file, start, size))
+        return read[-1]
+
+    monkeypatch.setattr(JsonFile, "some", counted)
+    assert found_in(tmp_path) == ("YOLO segmentation", 20)
+    assert 0 < sum(map(len, read)) < most
+
+
+def test_a_document_whose_image_stands_behind_long_annotations_is_found(tmp_path):
+    folder = DIALECTS["sa1b-folder"](tmp_path)
+    form, n = found_in(folder)
+    for path in folder.glob("*.json"):
+        document = dict(reversed(json.loads(path.read_text()).items()))
+        document["annotations"][0]["note"] = "A" * (9 << 20)
+        path.write_text(json.dumps(document))
+    save(folder, "a_note.txt", "0 0.1 0.1 0.9 0.1 0.9 0.9")
+    Image.new("RGB", (10, 8)).save(folder / "photo.png")
+    assert found_in(folder) == (form, n)
 
 
 def test_label_images_with_json_of_their_names_beside_them_are_found(tmp_path):
