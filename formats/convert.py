@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -255,7 +256,9 @@ class _Copy:
             name = None if names is None else names[i] or None
             place = image_id if self._by_id or name is None else os.path.splitext(name)[0]
             if place not in seen:
-                there[i] = self._out.has(id=image_id, file_name=name if by_name else None)
+                # A name that the format refuses is told when the image is to be written.
+                with contextlib.suppress(CompactMaskError):
+                    there[i] = self._out.has(id=image_id, file_name=name if by_name else None)
             seen.add(place)
         return there
 

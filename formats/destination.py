@@ -177,7 +177,7 @@ def size_of(path: str) -> int:
     if not os.path.isdir(path):
         return os.path.getsize(path)
     return sum(
-        os.path.getsize(os.path.join(folder, name))
+        os.lstat(os.path.join(folder, name)).st_size
         for folder, _, names in os.walk(path)
         for name in names
     )

@@ -96,6 +96,28 @@ def test_an_image_whose_name_cannot_be_written_is_left_out_alone(tmp_path, form,
     assert not (tmp_path / "up.png").exists()
 
 
+@pytest.mark.parametrize("form", FOLDERS)
+def test_a_name_that_no_file_can_have_is_told_as_well_when_a_conversion_is_gone_on_with(
+    tmp_path, form
+):
+    source = write(tmp_path, two("a\\b.jpg", "c.jpg"), "source.json")
+    for images, present in ((1, 0), (0, 1)):
+        report = cm.convert(source, tmp_path / "out", format=form, resume=True, on_error="collect")
+        assert (report.images, report.present, report.skipped) == (images, present, 1)
+        assert str(report.errors[0]).startswith(f"{source}: file_name 'a\\\\b.jpg': expected parts")
+    with pytest.raises(FormatError, match=rf"{source}: file_name 'a.*b\.jpg': expected parts"):
+        cm.convert(source, tmp_path / "out", format=form, resume=True)
+
+
+def test_a_link_to_nothing_in_the_place_of_a_document_is_told_when_it_is_gone_on_with(tmp_path):
+    source, out = write(tmp_path, two("a.jpg", "b.jpg"), "source.json"), tmp_path / "out"
+    out.mkdir()
+    (out / "a.json").symlink_to("nothing")
+    report = cm.convert(source, out, format="sa1b", resume=True, on_error="collect")
+    assert (report.images, report.skipped) == (1, 1)
+    assert "a.json: it exists, where image 'a' would be written" in str(report.errors[0])
+
+
 def test_text_that_a_format_cannot_hold_is_refused_in_words(tmp_path):
     document = two("a.jpg", info={"year": 1})
     document["annotations"][0]["note"] = "\ud800"

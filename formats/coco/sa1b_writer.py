@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from compactmask.errors import CompactMaskError, FormatError
 
 from ..folder_sink import FolderSink, Mode
+from ..listing import looking_at
 from ..sink import Loss
 from . import lines
 from .checked import checked_fields
@@ -111,7 +112,8 @@ class Sa1bSink(FolderSink):
         if path is None:
             return False
         try:
-            image = _image_of(path)
+            with looking_at(path):
+                image = _image_of(path)
         except CompactMaskError:
             return False
         return (file_name is None or image.get("file_name") == file_name) and (
