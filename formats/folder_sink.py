@@ -18,8 +18,7 @@ import numpy.typing as npt
 from compactmask._kernels.block import max_side
 from compactmask.errors import CompactMaskError, FormatError, ShapeMismatchError
 
-from . import disk, partial
-from .listing import walk
+from . import disk, listing, partial
 from .sink import Loss
 
 if TYPE_CHECKING:
@@ -77,8 +76,15 @@ class FolderSink(ABC):
                 disk.sync_folder(place)
         self._own: set[str] | None = set() if mode == "w" else None
         """The files that were written, where those that were there before are to go."""
+        self._spelled: dict[str, str] = {}
+        """The files whose suffixes are not in lower case, by their names if these were."""
         if mode == "a":
-            names = walk(self._inner, self.SUFFIXES)
+            names = listing.walk(self._inner, self.SUFFIXES)
+            self._spelled = {
+                plain: name
+                for name in names
+                if (plain := _with_plain_suffix(name, self.SUFFIXES)) != name
+            }
             self._next, self._latest = len(names), names[-1] if names else ""
 
     def __enter__(self: Self) -> Self:
@@ -206,6 +212,9 @@ class FolderSink(ABC):
         if file_name is None:
             assert image_id is not None
             return f"{operator.index(image_id):012d}"
+        if not isinstance(file_name, str):
+            kind = type(file_name).__name__
+            raise TypeError(f"{self.path}: file_name: str expected, not {kind}")
         parts = file_name.split("/")
         if "\0" in file_name or "\\" in file_name or any(part.startswith(".") for part in parts):
             problem = "expected parts that do not begin with a point, without \\ and null"
@@ -220,7 +229,8 @@ class FolderSink(ABC):
     def _existing(self, stem: str) -> str | None:
         """Give the path of a file that an image of this name has."""
         for suffix in self.SUFFIXES:
-            path = os.path.join(self._inner, *f"{stem}{suffix}".split("/"))
+            name = self._spelled.get(stem + suffix, stem + suffix)
+            path = os.path.join(self._inner, *name.split("/"))
             if path in self._own if self._own is not None else os.path.lexists(path):
                 return path
         return None
@@ -257,9 +267,14 @@ class FolderSink(ABC):
         """Give the paths of what the format itself would write, and of what it did not finish."""
         return [
             os.path.join(self._inner, *name.split("/"))
-            for name in walk(self._inner, (*self.SUFFIXES, ".partial"))
+            for name in listing.walk(self._inner, (*self.SUFFIXES, ".partial"))
             if UNFINISHED.sub("", name).lower().endswith(self.SUFFIXES)
         ]
+
+
+def _with_plain_suffix(name: str, suffixes: tuple[str, ...]) -> str:
+    own = listing.stem(name, suffixes)
+    return own + name[len(own) :].lower()
 
 
 def _compact(detections: Detections) -> CompactMask | None:

@@ -3,14 +3,20 @@
 import json
 
 import pytest
+import supervision as sv
 from coco_documents import BAR, annotation, dataset, image, write
 from dialect_documents import DIALECTS
 
 import compactmask as cm
 from compactmask.errors import FormatError
-from compactmask.formats import label_images
+from compactmask.formats import coco, label_images, yolo
 
-FOLDERS = ["label-images", "yolo", "sa1b"]
+WRITERS = {
+    "label-images": label_images.create,
+    "yolo": yolo.create,
+    "sa1b": coco.create_folder,
+}
+FOLDERS = list(WRITERS)
 
 
 def files(folder):
@@ -81,6 +87,35 @@ def test_a_folder_that_is_replaced_keeps_what_the_source_does_not_give(tmp_path,
         "c",
         "note",
     }
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_files_whose_suffixes_are_in_upper_case_are_there_when_a_folder_is_gone_on_with(
+    tmp_path, form
+):
+    source, out = write(tmp_path, two("a.jpg", "b.jpg"), "source.json"), tmp_path / "out"
+    cm.convert(source, out, format=form)
+    for path in list(out.rglob("[ab].*")):
+        path.rename(path.with_suffix(path.suffix.upper()))
+    before = files(out)
+    report = cm.convert(source, out, format=form, resume=True)
+    assert (report.images, report.present) == (0, 2)
+    assert files(out) == before
+    with (
+        WRITERS[form](out, "a") as sink,
+        pytest.raises(FormatError, match=r"/a\.[A-Z]*: it exists"),
+    ):
+        sink.append(sv.Detections.empty(), file_name="a.jpg", image_shape=(4, 4))
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_a_name_that_is_no_text_is_refused_by_its_type(tmp_path, form):
+    with WRITERS[form](tmp_path / "out") as sink:
+        message = "out: file_name: str expected, not int"
+        with pytest.raises(TypeError, match=message):
+            sink.append(sv.Detections.empty(), file_name=5, image_shape=(4, 4))
+        with pytest.raises(TypeError, match=message):
+            sink.has(file_name=5)
 
 
 @pytest.mark.parametrize("name", ["b" * 252 + ".jpg", "a.txt/b.jpg", "a.png/b.jpg", "../up.jpg"])
