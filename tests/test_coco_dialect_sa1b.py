@@ -116,3 +116,15 @@ def test_a_bad_annotation_in_a_folder_is_named_with_its_file_and_place(folder):
     name = re.escape(f"{path}: annotation 531999999 (byte {start})")
     with pytest.raises(CompactMaskError, match=name):
         read_all(folder)
+
+
+@pytest.mark.parametrize("key", ["image_id", "category_id"])
+def test_ids_of_images_and_categories_tell_nothing_but_are_held_against_their_kind(tmp_path, key):
+    document = images.sa1b()
+    document["annotations"][0][key] = 7
+    with cm.open(write(tmp_path, document)) as ds:
+        assert len(ds[0]) == len(document["annotations"])
+        assert key not in ds.detections
+    document["annotations"][0][key] = 0.5
+    with pytest.raises(FormatError, match=f"{key} is 0.5, expected an integer"):
+        read_all(write(tmp_path, document))
