@@ -128,10 +128,12 @@ def begin(
         if resume:
             return creation.create(dst, "a", style)
         return creation.create_sealed(dst, style, replace=overwrite)
-    if resume and os.path.isdir(dst):
+    if (resume or overwrite) and os.path.isdir(dst):
         found = kind_of(dst)
-        if found not in (None, kind):
-            raise FormatError(f"{dst}: a folder of {found}, expected what is gone on with: {kind}")
+        if found not in (None, kind) and (resume or found != "label-images"):
+            # What looks like label images may be grey photos, beside which one writes.
+            what = "what is gone on with" if resume else "what is replaced"
+            raise FormatError(f"{dst}: a folder of {found}, expected {what}: {kind}")
     if kind == "sa1b":
         from . import coco
 

@@ -116,21 +116,32 @@ def _has_image(stream: Stream) -> bool:
             return True
         if key in OF_OTHERS:
             return False
-        if stream.peek() != b"[":
-            stream.value()
-        elif stream.begin_list(key):  # it may be long, so it is passed, not parsed
-            for _ in stream.items([]):
-                pass
+        _pass(stream)
     return False
+
+
+def _pass(stream: Stream) -> None:
+    """Go over a value, which may be large, without making anything of it."""
+    kind = stream.peek()
+    if kind == b"{":
+        for _ in stream.members():
+            _pass(stream)
+    elif kind != b"[":
+        stream.value()
+    elif stream.begin_list("a value"):
+        for _ in stream.items([]):
+            pass
 
 
 def _label_file(folder: str) -> tuple[str | None, set[str]]:
     """Find a label file of an image; where there is one, give the stems of all images too."""
-    from .yolo import layout
+    from .yolo import description, layout
 
     entries = layout.entries(folder, lambda error: None)
+    is_described = os.path.isfile(os.path.join(folder, description.NAME))
     for entry in entries:
-        if entry.file and _begins_with_instance(os.path.join(folder, entry.file)):
+        path = os.path.join(folder, entry.file)
+        if entry.file and (is_described or _begins_with_instance(path)):
             return entry.file, {os.path.splitext(entry.image)[0] for entry in entries}
     return None, set()
 

@@ -381,3 +381,14 @@ def test_what_was_lost_of_images_that_wait_is_told_again_and_only_of_these(tmp_p
     report = cm.convert(rest, out, resume=True, format=form)
     assert report.present == 1
     assert ("file_name" in report.loss.fields) == is_told
+
+
+@pytest.mark.parametrize("other", ["sa1b", "yolo"])
+def test_a_folder_of_another_format_is_not_replaced(tmp_path, other):
+    source, out = document(tmp_path, 3), tmp_path / "out"
+    form = {"sa1b": "yolo", "yolo": "sa1b"}[other]
+    cm.convert(source, out, format=form)
+    before = content(out, form)
+    with pytest.raises(FormatError, match=f"a folder of {form}, expected what is replaced: "):
+        cm.convert(source, out, format=other, overwrite=True)
+    assert content(out, form) == before

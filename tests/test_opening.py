@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 import compactmask as cm
 from compactmask.errors import FormatError
-from compactmask.formats import coco, label_images, yolo
+from compactmask.formats import coco, kind, label_images, yolo
 from compactmask.formats.coco.file import JsonFile
 
 
@@ -111,6 +112,29 @@ def test_label_files_beside_grey_photos_are_found(tmp_path):
         Image.new("L", (10, 8)).save(tmp_path / f"{name}.png")
     (tmp_path / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
     assert found_in(tmp_path) == ("YOLO segmentation", 1)
+
+
+@pytest.mark.parametrize("text", ["", "0 .1 .1 .5 .1 .5 .5 oops\n0 .1 .1 .5 .1 .5 .5\n"])
+def test_described_label_files_beside_grey_photos_are_found_whatever_they_say(tmp_path, text):
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(tmp_path / "xray.png")
+    (tmp_path / "data.yaml").write_text("names: [lesion]\n")
+    (tmp_path / "xray.txt").write_text(text)
+    if text:
+        with pytest.raises(FormatError, match=r"xray\.txt: line 1: value 6 after .* is 'oops'"):
+            cm.open(tmp_path)
+    else:
+        with cm.open(tmp_path) as ds:
+            assert (len(ds), ds.classes, len(ds[0])) == (1, ["lesion"], 0)
+
+
+def test_a_large_object_is_passed_without_making_anything_of_it(tmp_path):
+    text = '{"x": {"y": [' + ",".join(["[]"] * (1 << 20)) + ']}, "z": {}}'
+    (tmp_path / "a.json").write_text(text)
+    tracemalloc.start()
+    assert kind.kind_of(str(tmp_path)) == "sa1b"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * len(text)
 
 
 def test_a_description_without_anything_else_is_yolo(tmp_path):

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from compactmask.errors import FormatError, InvalidMaskError
+from compactmask.errors import CompactMaskError, FormatError, InvalidMaskError
 from compactmask.packed import Packed
 
+from .. import whole
 from .compact import Array, Pieces, Places, Texts, narrow, positions
 from .content import Categories, Content
 from .faults import Faults
@@ -199,7 +200,10 @@ class PngMasks:
             with Image.open(path) as file:
                 width, height = file.size
                 if (height, width) == self._images.shape(i):
+                    whole.check(file, path)
                     colours = np.asarray(file.convert("RGB"))
+        except CompactMaskError:
+            raise
         except damaged as error:
             problem = "is missing" if isinstance(error, FileNotFoundError) else str(error)
             raise FormatError(f"{path}: the PNG file of the segments: {problem}") from None

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from compactmask.errors import CorruptFileError, FormatError
+from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
+
+from .. import whole
 
 Labels = npt.NDArray[np.integer[Any]]
 
@@ -49,10 +51,11 @@ def read(file: BinaryIO, path: str) -> Labels:
     try:
         with Image.open(file, formats=FORMATS) as image:
             _check(image, path)
+            whole.check(image, path)
             return _unsigned(np.asarray(image), image, path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FormatError(f"{path}: more pixels than Pillow decodes: {error}") from None
-    except (FormatError, MemoryError):
+    except (CompactMaskError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise FormatError(f"{path}: neither PNG nor TIFF, {EXPECTED}") from None
