@@ -179,6 +179,31 @@ def test_an_item_that_is_no_result_is_named(pair, item):
         pair[0].loadRes([item])
 
 
+def of_images(*images):
+    """A document of images and one category."""
+    own = coco.COCO()
+    own.dataset = {"images": images, "categories": [{"id": 3, "name": "x"}]}
+    own.createIndex()
+    return own
+
+
+@pytest.mark.parametrize("image", [{"id": 12}, {"id": 12, "height": None, "width": None}])
+def test_images_without_a_size_have_masks_but_no_polygons(image):
+    own = of_images(image)
+    item = {"image_id": 12, "category_id": 3, "score": 0.5} | MASK
+    assert own.loadRes([item]).anns[1]["area"] == SHAPE[0] * SHAPE[1]
+    assert own.annToMask(item).shape == SHAPE
+    runs = {"size": [3, 4], "counts": [4, 8]}
+    assert own.annToRLE(item | {"segmentation": runs}) == {"size": [3, 4], "counts": b"48"}
+    polygons = item | {"segmentation": [[0, 0, 3, 0, 3, 3]]}
+    problem = "image 12 has no size, which polygons need: height is None and width is None"
+    with pytest.raises(FormatError, match=rf"results\[0\]: {problem}, expected integers"):
+        own.loadRes([polygons])
+    for ask in (own.annToMask, own.annToRLE):
+        with pytest.raises(FormatError, match=problem):
+            ask(polygons)
+
+
 def test_a_box_that_is_none_is_that_of_the_mask(pair):
     item = {"image_id": 12, "category_id": 3, "score": 0.5, "bbox": None} | MASK
     (one,) = pair[0].loadRes([item]).dataset["annotations"]

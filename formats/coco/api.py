@@ -6,6 +6,7 @@ import copy
 import json
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,6 +23,7 @@ from .lookup import Entries, Lists, Lookup
 from .results import first_result, kind_of_result, prepare_dataset, prepare_items
 from .sequences import Annotations, Images, LazyList, Plain, check_unique, image_ids
 from .unchanged import Unchanged
+from .values import is_integer, short
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
 
@@ -293,15 +295,14 @@ class COCO:
 
         One that is such an RLE is given as it is.
         """
-        segmentation = ann["segmentation"]
-        if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
-            return rle.rle(segmentation, self._shape(ann["image_id"]))
-        found: dict[str, Any] = segmentation
-        return found
+        found = ann["segmentation"]
+        if isinstance(found, dict) and isinstance(found.get("counts"), (str, bytes)):
+            return found
+        return rle.rle(found, partial(self._shape, ann["image_id"]))
 
     def annToMask(self, ann: Entry) -> npt.NDArray[np.uint8]:  # noqa: N802
         """Give the pixels of an annotation, ``(H, W)`` uint8, 1 inside."""
-        return rle.pixels(ann["segmentation"], self._shape(ann["image_id"]))
+        return rle.pixels(ann["segmentation"], partial(self._shape, ann["image_id"]))
 
     def showAnns(self, anns: Sequence[Entry], draw_bbox: bool = False) -> NoReturn:  # noqa: N802
         """Refuse to draw, which supervision's annotators do."""
@@ -316,7 +317,13 @@ class COCO:
 
     def _shape(self, image_id: Any) -> tuple[int, int]:
         image = self.imgs[image_id]
-        return image["height"], image["width"]
+        height, width = image.get("height"), image.get("width")
+        if not (is_integer(height) and is_integer(width)):
+            raise FormatError(
+                f"image {image_id!r} has no size, which polygons need: height is {short(height)} "
+                f"and width is {short(width)}, expected integers"
+            )
+        return height, width
 
     def __repr__(self) -> str:
         images, annotations = len(self._images.table), len(self._annotations.table)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from typing import Any
 
@@ -101,7 +101,7 @@ def prepare_items(
     known : container
         The ids of the images that are evaluated.
     shape : callable
-        Gives ``(H, W)`` of an image id.
+        Gives ``(H, W)`` of an image id; only where there are polygons.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _prepared(item: Entry, kind: str, shape: Callable[[Any], tuple[int, int]]) -
         _add_outline(entry)
         entry["area"], entry["iscrowd"] = box_area(entry), 0
     elif kind == "segmentation":
-        mask = packed(entry.get("segmentation"), shape(entry["image_id"]))
+        mask = packed(entry.get("segmentation"), partial(shape, entry["image_id"]))
         entry["area"], entry["iscrowd"] = int(mask.area[0]), 0
         if entry.get("bbox") is None:
             entry["bbox"] = box(mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,18 @@ from compactmask._outlines import outlines
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
+Shape = Callable[[], tuple[int, int]]
 
-def packed(segmentation: Any, shape: tuple[int, int]) -> Packed:
+
+def packed(segmentation: Any, shape: Shape) -> Packed:
     """Turn polygons or an RLE to a packed mask.
 
     Parameters
     ----------
     segmentation : list or dict
         Polygon parts, or an RLE with ``size`` and ``counts``.
-    shape : tuple of int
-        ``(H, W)`` of polygons.
+    shape : callable
+        Gives ``(H, W)`` of polygons; an RLE names its own.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def packed(segmentation: Any, shape: tuple[int, int]) -> Packed:
         Where it is neither.
     """
     if isinstance(segmentation, list):
-        return Packed(polygon.pack(*outlines([segmentation], 3), *shape))
+        return Packed(polygon.pack(*outlines([segmentation], 3), *shape()))
     try:
         (height, width), counts = segmentation["size"], segmentation["counts"]
     except (TypeError, KeyError, ValueError):
@@ -39,13 +42,13 @@ def packed(segmentation: Any, shape: tuple[int, int]) -> Packed:
     return Packed(coco_string.pack((height, width), [counts]))
 
 
-def rle(segmentation: Any, shape: tuple[int, int]) -> dict[str, Any]:
+def rle(segmentation: Any, shape: Shape) -> dict[str, Any]:
     """Give an RLE of polygons or runs as ``pycocotools.mask`` gives it, with counts in bytes."""
     mask = packed(segmentation, shape)
     return {"size": list(mask.image_shape), "counts": coco_string.strings(mask)[0].encode()}
 
 
-def pixels(segmentation: Any, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def pixels(segmentation: Any, shape: Shape) -> npt.NDArray[np.uint8]:
     """Give the pixels of a segmentation, ``(H, W)``, 1 inside."""
     mask = packed(segmentation, shape)
     frames = np.zeros((1, *mask.image_shape), np.uint8)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
+
+import numpy as np
 
 from compactmask.errors import FormatError
 
@@ -22,6 +24,11 @@ def integer(key: str, value: Any) -> int:
     if not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
         raise FormatError(f"{key} is {short(value)}, expected an integer")
     return int(value)
+
+
+def is_integer(value: Any) -> TypeGuard[int]:
+    """Tell whether a value is an integer of Python or NumPy, which a boolean is none of."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def number(key: str, value: Any) -> float:
