@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gzip
 import io
 import itertools
 import json
@@ -20,6 +21,8 @@ from pycocotools.cocoeval import COCOeval
 import compactmask as cm
 from compactmask.errors import FormatError
 from compactmask.formats import coco
+from compactmask.formats.coco.file import JsonFile
+from compactmask.formats.coco.stream import BLOCK
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -222,6 +225,76 @@ def test_results_of_other_images_are_refused(pair):
         FormatError, match=r"do not correspond to current coco set: 2 of 3 .*: 1, 2$"
     ):
         own.loadRes([item | {"image_id": number} for number in (12, 1, 2)])
+
+
+CAPTION = b'[{"image_id": 12, "caption": "a"}, '
+BROKEN = {
+    "first nested": (b"[" * 100000, "'\\[' at byte 257, expected at most 256 brackets"),
+    "first value nested": (b'[{"a":' + b"[" * 100000, "'\\[' at byte 262, expected at most 256 br"),
+    "first": (b'[{"image_id": 12,, }]', "not JSON: ',' at byte 17, expected a key in quotes"),
+    "later nested": (CAPTION + b"[" * 100000, "'\\[' at byte 291, expected at most 256 brackets"),
+    "later": (CAPTION + b'{"image_id": }]', r"results\[1\] at byte 35: not JSON: Expecting value"),
+    "not UTF-8": (
+        CAPTION + b'{"a": "\xff"}]',
+        r"results\[1\] at byte 35: not UTF-8: .* at byte 42",
+    ),
+    "cut": (CAPTION, "not JSON: the end at byte 35, expected more of the list"),
+    "more": (CAPTION[:-2] + b"] 5", "not JSON: '5' at byte 35, expected the end"),
+    "no object": (CAPTION + b"5]", r"results\[1\] is 5, expected an object with an image_id"),
+    "other image": (CAPTION.replace(b"12", b"99")[:-2] + b"]", "images are not in it: 99"),
+    "other image of a box": (
+        b'[{"image_id": 99, "category_id": 1, "score": 1, "bbox": [1, 2, 3, 4]}]',
+        "images are not in it: 99",
+    ),
+    "bad": (b'[{"image_id": 12, "keypoints": [1]}]', r"results\[0\]: keypoints is \[1\]"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_file_of_results_that_is_refused_is_named(pair, tmp_path, text, problem):
+    path = tmp_path / "broken.json"
+    path.write_bytes(text)
+    with pytest.raises(FormatError, match=rf"broken\.json: .*{problem}"):
+        pair[0].loadRes(path)
+
+
+def test_what_is_wrong_with_the_first_result_is_found_before_the_rest_is_read(
+    pair, tmp_path, monkeypatch
+):
+    path, some, sizes = tmp_path / "broken.json", JsonFile.some, []
+
+    def watched(self, start, size):
+        data = some(self, start, size)
+        sizes.append(len(data))
+        return data
+
+    path.write_bytes(b'[{"image_id": 12, "bbox": [1, 2, 3, 4], ' + b'{"a": 1}, ' * (1 << 20))
+    monkeypatch.setattr(JsonFile, "some", watched)
+    with pytest.raises(FormatError, match=r"'\{' at byte 40, expected a key in quotes"):
+        pair[0].loadRes(path)
+    assert sum(sizes) <= 2 * BLOCK
+
+
+def test_key_points_may_be_compressed(pair, tmp_path):
+    items = [{"image_id": 12, "category_id": 3, "keypoints": [1, 2, 2, 5, 9, 2], "score": 1}]
+    path = tmp_path / "points.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(items).encode()))
+    assert (
+        pair[0].loadRes(path).dataset["annotations"]
+        == pair[0].loadRes(items).dataset["annotations"]
+    )
+
+
+def test_results_of_videos_are_taken_by_their_path_as_they_are_open(tmp_path):
+    masks = [{"size": [3, 4], "counts": [4, 8]}, None]
+    tracks = [{"video_id": 1, "category_id": 3, "score": 0.5, "segmentations": masks}]
+    path = tmp_path / "tracks.json"
+    path.write_text(json.dumps(tracks))
+    with cm.open(path) as ds:
+        own = of_images(*({"id": number} for number in ds.images["id"].tolist()))
+        expected = own.loadRes(ds).dataset["annotations"][:]
+    assert len(expected) == 1
+    assert own.loadRes(path).dataset["annotations"][:] == expected
 
 
 def test_a_long_first_result_is_read_whole(pair, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from . import rle
 from .categories import Categories
 from .entry import Entry
 from .lookup import Entries, Lists, Lookup
-from .results import first_result, kind_of_result, prepare_dataset, prepare_items
+from .results import prepare_dataset, prepare_items, read_items
 from .sequences import Annotations, Images, LazyList, Plain, check_unique, image_ids
 from .unchanged import Unchanged
 from .values import is_integer, short
@@ -240,16 +239,17 @@ class COCO:
             nor all names fit; where a result of a list lacks what the first one has.
         """
         found: Any = resFile
+        where = ""
         if isinstance(found, (str, os.PathLike)):
-            first = first_result(os.fspath(found))
-            if isinstance(first, dict) and kind_of_result(first) not in ("bbox", "segmentation"):
-                with open(found, encoding="utf-8-sig") as file:
-                    found = json.load(file)
+            path = os.fsdecode(found)
+            items = read_items(path)
+            if items is not None:
+                found, where = items, f"{path}: "
         if isinstance(found, np.ndarray):
             found = self.loadNumpyAnnotations(found)
         categories = copy.deepcopy(self.dataset.get("categories", []))
         if isinstance(found, (list, tuple)):
-            annotations: Any = prepare_items(found, self.imgs, self._shape)
+            annotations: Any = prepare_items(found, self.imgs, self._shape, where)
         elif not isinstance(found, (str, os.PathLike, SegmentationDataset)):
             raise TypeError(
                 f"resFile is of type {type(found).__name__}, expected a path, a dataset, a list of "

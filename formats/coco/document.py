@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -109,7 +109,7 @@ def _of_list(stream: Stream, file: JsonFile, faults: Faults) -> Content:
     keys = Keys()
     gathered: Annotations | Tracks = Annotations(keys, faults)
     if stream.begin_list("results"):
-        if "segmentations" in _first_keys(stream):
+        if "segmentations" in _first_keys(stream, ["segmentations"]):
             gathered = Tracks(keys, faults)
         gathered.read(stream)
     stream.end()
@@ -119,13 +119,12 @@ def _of_list(stream: Stream, file: JsonFile, faults: Faults) -> Content:
     return gathered.dataset(None, none, file)
 
 
-def _first_keys(stream: Stream) -> Container[str]:
-    """Give the keys of the first object of a list, by which it is told what the list is of."""
+def _first_keys(stream: Stream, keys: Sequence[str]) -> Container[str]:
+    """Give which keys the first object of a list has, by which it is told what the list is of."""
     try:
-        first = stream.ahead()
+        return stream.first(keys) or ()
     except FormatError:
         return ()  # what is wrong with it is told when the list is read
-    return first if isinstance(first, dict) else ()
 
 
 class _Object:
@@ -167,8 +166,8 @@ class _Object:
     def _read_annotations(self) -> None:
         if not self._stream.begin_list("annotations"):
             return
-        first = _first_keys(self._stream)
         kinds: dict[str, type[Gathered]] = {"segmentations": Tracks, "segments_info": Segments}
+        first = _first_keys(self._stream, list(kinds))
         found = [kind for key, kind in kinds.items() if key in first]
         self._gathered = (found or [Annotations])[0](self._keys, self._faults)
         self._gathered.read(self._stream)

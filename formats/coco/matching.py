@@ -119,7 +119,7 @@ def matched(dataset: SegmentationDataset, images: Iterable[Entry]) -> Array:
             wrong = [at for at, pair in enumerate(pairs) if not known.fits(*pair)]
             at = next((at for at in wrong if of_names[at] is None), wrong[0])
             if ids[at] not in known.names:
-                check_images(ids, known.names)
+                check_images(ids, known.names, f"{dataset.path}: ")
             raise FormatError(
                 f"{dataset.path}: image {used[at]} has the id {ids[at]!r} and the file_name "
                 f"{texts[at]!r}, image {ids[at]!r} of the current coco set is "
@@ -131,14 +131,14 @@ def matched(dataset: SegmentationDataset, images: Iterable[Entry]) -> Array:
     return column_of(own.tolist())
 
 
-def check_images(found: Iterable[Any], known: Container[Any]) -> None:
+def check_images(found: Iterable[Any], known: Container[Any], where: str) -> None:
     """Refuse results of images that are not evaluated."""
     images = dict.fromkeys(found)
     unknown = [number for number in images if number not in known]
     if unknown:
         few = ", ".join(map(repr, unknown[:5]))
         raise FormatError(
-            f"Results do not correspond to current coco set: {len(unknown)} of "
+            f"{where}Results do not correspond to current coco set: {len(unknown)} of "
             f"{len(images)} images are not in it: {few}{', ...' * (len(unknown) > 5)}"
         )
 

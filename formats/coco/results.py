@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -17,15 +16,19 @@ from compactmask.errors import CompactMaskError, FormatError
 
 from ..dataset import SegmentationDataset
 from .entry import Entry, Instances, box_area
+from .file import JsonFile
 from .matching import NamedCategories, check_images, matched
 from .rle import box, packed
 from .sequences import Annotations
+from .stream import Stream
 from .unchanged import Unchanged
 from .values import short
 
 Array = npt.NDArray[Any]
 
-HEAD_BYTES = 1 << 16
+KINDS = ("caption", "bbox", "segmentation", "keypoints", "segmentations")
+"""Keys by which it is told what results are of."""
+DATASET_KINDS = ("bbox", "segmentation")
 TRIPLES = range(3, sys.maxsize, 3)
 
 
@@ -70,27 +73,52 @@ class Results(Annotations):
             entry["iscrowd"] = 0
 
 
-def first_result(path: str) -> Any:
-    """Read the first item of a JSON list; None where there is no such file, or it is empty."""
+def read_items(path: str) -> list[Any] | None:
+    """Read a list of captions, key points or of what else is no dataset; None where it is one.
+
+    Parameters
+    ----------
+    path : str
+        What is there is told by its first item.
+
+    Raises
+    ------
+    FormatError
+        Where a list of such items is no JSON.
+    """
     if not os.path.isfile(path):
         return None
-    size, wanted = os.path.getsize(path), HEAD_BYTES
-    while True:
-        with open(path, "rb") as file:
-            data = file.read(wanted)
-        head = data.decode("utf-8-sig", errors="ignore").lstrip()
-        if not head.startswith("["):
-            return None
-        try:
-            return json.JSONDecoder().raw_decode(head[1:].lstrip())[0]
-        except ValueError:
-            if wanted >= size:
-                return None
-            wanted *= 4
+    stream = Stream(JsonFile(path))
+    if stream.peek() != b"[" or not stream.begin_list("results") or _is_of_dataset(stream):
+        return None
+    items = []
+    for block in stream.items(()):
+        for row in range(len(block.kinds)):
+            try:
+                items.append(block.value(row))
+            except FormatError as error:
+                start = block.base + int(block.spans[row, 0, 0])
+                raise FormatError(
+                    f"{path}: results[{len(items)}] at byte {start}: {error}"
+                ) from None
+    stream.end()
+    return items
+
+
+def _is_of_dataset(stream: Stream) -> bool:
+    """Tell by the first item whether a list is read as a dataset, which tells what is wrong too."""
+    try:
+        first = stream.first(KINDS)
+    except FormatError:
+        return True
+    return first is None or "segmentations" in first or kind_of_result(first) in DATASET_KINDS
 
 
 def prepare_items(
-    items: Sequence[Entry], known: Container[Any], shape: Callable[[Any], tuple[int, int]]
+    items: Sequence[Entry],
+    known: Container[Any],
+    shape: Callable[[Any], tuple[int, int]],
+    where: str,
 ) -> list[Entry]:
     """Give copies of results with the id, area, box, mask and crowd that pycocotools adds.
 
@@ -102,6 +130,8 @@ def prepare_items(
         The ids of the images that are evaluated.
     shape : callable
         Gives ``(H, W)`` of an image id; only where there are polygons.
+    where : str
+        Begins the message of an error.
 
     Raises
     ------
@@ -111,16 +141,16 @@ def prepare_items(
     for position, item in enumerate(items):
         if not isinstance(item, Mapping) or "image_id" not in item:
             raise FormatError(
-                f"results[{position}] is {short(item)}, expected an object with an image_id"
+                f"{where}results[{position}] is {short(item)}, expected an object with an image_id"
             )
-    check_images((item["image_id"] for item in items), known)
+    check_images((item["image_id"] for item in items), known, where)
     prepared: list[Entry] = []
     kind = kind_of_result(items[0]) if items else ""
     for position, item in enumerate(items):
         try:
             prepared.append({**_prepared(item, kind, shape), "id": position + 1})
         except CompactMaskError as error:
-            raise type(error)(f"results[{position}]: {error}") from None
+            raise type(error)(f"{where}results[{position}]: {error}") from None
     return prepared
 
 

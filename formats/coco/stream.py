@@ -159,16 +159,25 @@ class Stream:
         self._at += 1
         return False
 
-    def ahead(self) -> Any:
-        """Parse the next value without taking it.
+    def first(self, keys: Sequence[str]) -> dict[str, Any] | None:
+        """Parse what the first object of a list has of some keys, without taking it.
+
+        The list was begun and has items; None where the first one is no object. No more is read
+        than up to what is wrong with it.
 
         Raises
         ------
         FormatError
             Where it is not JSON.
         """
-        stop = self._value_end()
-        return self._parsed(self._at, stop)
+        block = next(self.items(keys))
+        if block.kinds[0, 0] != KINDS["object"]:
+            return None
+        return {
+            key: block.value(0, column)
+            for column, key in enumerate(keys, 1)
+            if block.kinds[0, column]
+        }
 
     def items(
         self, keys: Sequence[str], further: dict[str, Further] | None = None
