@@ -19,7 +19,7 @@ from pycocotools import mask as mask_utils
 from pycocotools.cocoeval import COCOeval
 
 import compactmask as cm
-from compactmask.errors import FormatError
+from compactmask.errors import FormatError, InvalidMaskError
 from compactmask.formats import coco
 from compactmask.formats.coco.file import JsonFile
 from compactmask.formats.coco.stream import BLOCK
@@ -157,13 +157,29 @@ BOX = {"bbox": [1, 1, 2, 2]}
 MASK = {"segmentation": encoded(np.ones(SHAPE, bool))}
 POINTS = {"keypoints": [1, 2, 2]}
 WRONG_ITEMS = {
-    "none": ([BOX, {"bbox": None}], r"results\[1\]: bbox is None, expected 4 numbers x, y, width"),
-    "first none": ([{"bbox": None}], r"results\[0\]: bbox is None, expected 4 numbers"),
-    "no box": ([BOX, MASK], r"results\[1\]: bbox is None, expected 4 numbers"),
-    "three": ([{"bbox": [1, 2, 3]}], r"results\[0\]: bbox is \[1, 2, 3\], expected 4 numbers"),
-    "text": ([{"bbox": ["1", 1, 1, 1]}], r"results\[0\]: bbox is .*, expected 4 numbers"),
+    "none": (
+        [BOX, {"bbox": None}],
+        r"results\[1\]: bbox is None, expected 4 finite numbers x, y, w",
+    ),
+    "first none": ([{"bbox": None}], r"results\[0\]: bbox is None, expected 4 finite numbers"),
+    "no box": ([BOX, MASK], r"results\[1\]: bbox is None, expected 4 finite numbers"),
+    "three": (
+        [{"bbox": [1, 2, 3]}],
+        r"results\[0\]: bbox is \[1, 2, 3\], expected 4 finite numbers",
+    ),
+    "text": ([{"bbox": ["1", 1, 1, 1]}], r"results\[0\]: bbox is .*, expected 4 finite numbers"),
+    "NaN": ([{"bbox": [0, 0, 1, np.nan]}], r"results\[0\]: bbox is .*, expected 4 finite numbers"),
+    "vast": ([BOX, {"bbox": [10**400, 0, 1, 1]}], r"results\[1\]: bbox is .*, expected 4 finite n"),
+    "no category": (
+        [BOX, BOX | {"category_id": None}],
+        r"results\[1\]: category_id is None, expec",
+    ),
+    "categories": (
+        [BOX | {"category_id": [3]}],
+        r"results\[0\]: category_id is \[3\], expected an",
+    ),
     "no mask": ([MASK, BOX], r"results\[1\]: segmentation is None, expected polygons or an RLE"),
-    "two": ([POINTS, {"keypoints": [1, 2]}], r"results\[1\]: keypoints is \[1, 2\], expected num"),
+    "two": ([POINTS, {"keypoints": [1, 2]}], r"results\[1\]: keypoints is \[1, 2\], expected fin"),
 }
 
 
@@ -174,7 +190,7 @@ def test_a_result_that_lacks_what_the_first_one_has_is_named(pair, items, proble
         pair[0].loadRes(items)
 
 
-@pytest.mark.parametrize("item", [5, [1, 2], {"bbox": [1, 1, 2, 2]}])
+@pytest.mark.parametrize("item", [5, [1, 2], {"bbox": [1, 1, 2, 2]}, BOX | {"image_id": [1]}])
 def test_an_item_that_is_no_result_is_named(pair, item):
     with pytest.raises(
         FormatError, match=r"results\[0\] is .*, expected an object with an image_id"
@@ -205,6 +221,48 @@ def test_images_without_a_size_have_masks_but_no_polygons(image):
     for ask in (own.annToMask, own.annToRLE):
         with pytest.raises(FormatError, match=problem):
             ask(polygons)
+
+
+WRONG_RLE = [
+    ({"size": ["3", 4], "counts": [12]}, r"RLE size is \['3', 4\], expected two integers, height"),
+    ({"size": [3.5, 4.0], "counts": [12]}, r"RLE size is \[3\.5, 4\.0\], expected two integers"),
+    ({"size": [True, 4], "counts": "4"}, r"RLE size is \[True, 4\], expected two integers"),
+    ({"size": [3, 4], "counts": [True, 11]}, r"RLE counts are \[True, 11\], expected ASCII text"),
+    ({"size": [3, 4], "counts": [1.5, 10.5]}, r"RLE counts are \[1\.5, 10\.5\], expected ASCII t"),
+]
+
+
+@pytest.mark.parametrize(("segmentation", "problem"), WRONG_RLE)
+def test_sizes_and_counts_that_are_no_integers_are_refused(pair, segmentation, problem):
+    item = {"image_id": 12, "category_id": 3, "score": 0.5, "segmentation": segmentation}
+    with pytest.raises(InvalidMaskError, match=rf"results\[0\]: {problem}"):
+        pair[0].loadRes([item])
+    with pytest.raises(InvalidMaskError, match=problem):
+        pair[0].annToMask(item)
+
+
+def test_captions_need_no_category(pair):
+    items = [{"image_id": 12, "caption": "a cat"}, {"image_id": 13, "caption": "a dog"}]
+    assert pair[0].loadRes(items).getAnnIds() == [1, 2]
+
+
+@pytest.mark.parametrize("column", [0, 6])
+@pytest.mark.parametrize("value", [np.nan, np.inf, "x"])
+def test_a_row_whose_ids_are_no_numbers_is_named(pair, column, value):
+    rows = np.array([[12, 1, 2, 3, 4, 0.5, 3]] * 2, object)
+    rows[1, column] = value
+    name = {0: "image_id", 6: "category_id"}[column]
+    with pytest.raises(FormatError, match=rf"results\[1\]: {name} is .*, expected an integer"):
+        pair[0].loadRes(rows)
+
+
+def test_categories_whose_name_is_no_text_are_told_by_their_ids(tmp_path):
+    path = named(tmp_path / "found.json", [1, 2], ["a.jpg", "b.jpg"])
+    own = coco.COCO()
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    own.dataset = {"images": images, "categories": [{"id": 1, "name": ["x"]}]}
+    own.createIndex()
+    assert [one["category_id"] for one in own.loadRes(path).dataset["annotations"]] == [1, 1]
 
 
 def test_a_box_that_is_none_is_that_of_the_mask(pair):
@@ -246,7 +304,11 @@ BROKEN = {
         b'[{"image_id": 99, "category_id": 1, "score": 1, "bbox": [1, 2, 3, 4]}]',
         "images are not in it: 99",
     ),
-    "bad": (b'[{"image_id": 12, "keypoints": [1]}]', r"results\[0\]: keypoints is \[1\]"),
+    "bad": (CAPTION + b'{"image_id": [1]}]', r"results\[1\] is .*, expected an object with"),
+    "no points": (
+        b'[{"image_id": 12, "category_id": 3, "keypoints": [1]}]',
+        "keypoints is .1., exp",
+    ),
 }
 
 

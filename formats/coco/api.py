@@ -22,7 +22,7 @@ from .lookup import Entries, Lists, Lookup
 from .results import prepare_dataset, prepare_items, read_items
 from .sequences import Annotations, Images, LazyList, Plain, check_unique, image_ids
 from .unchanged import Unchanged
-from .values import is_integer, short
+from .values import is_finite, is_integer, short
 
 OWN_KEYS = frozenset({"images", "annotations", "categories"})
 
@@ -276,10 +276,22 @@ class COCO:
         ----------
         data : ndarray, shape (n, 7)
             Image id, x, y, width, height, score, category id.
+
+        Raises
+        ------
+        FormatError
+            Where it is of another shape, or an id is no finite number.
         """
         if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != 7:
             found = getattr(data, "shape", type(data).__name__)
             raise FormatError(f"results are {found}, expected an array of shape (n, 7)")
+        rows = data.tolist()
+        for position, row in enumerate(rows):
+            for name, value in (("image_id", row[0]), ("category_id", row[6])):
+                if not is_finite(value):
+                    raise FormatError(
+                        f"results[{position}]: {name} is {short(value)}, expected an integer"
+                    )
         return [
             {
                 "image_id": int(row[0]),
@@ -287,7 +299,7 @@ class COCO:
                 "score": row[5],
                 "category_id": int(row[6]),
             }
-            for row in data.tolist()
+            for row in rows
         ]
 
     def annToRLE(self, ann: Entry) -> dict[str, Any]:  # noqa: N802

@@ -78,7 +78,11 @@ class NamedCategories(Categories):
         super().__init__(classes, metadata)
         ids = [category["id"] for category in categories if isinstance(category["id"], int)]
         self._unused = max(ids, default=0) + 1
-        self._by_name = _of_one((category.get("name"), category["id"]) for category in categories)
+        self._by_name = _of_one(
+            (category["name"], category["id"])
+            for category in categories
+            if isinstance(category.get("name"), str)
+        )
 
     def _number(self, class_id: int, name: str | None) -> int:
         if class_id < len(self.classes):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from functools import cached_property, partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,14 @@ from .rle import box, packed
 from .sequences import Annotations
 from .stream import Stream
 from .unchanged import Unchanged
-from .values import short
+from .values import is_finite, short
 
 Array = npt.NDArray[Any]
 
 KINDS = ("caption", "bbox", "segmentation", "keypoints", "segmentations")
 """Keys by which it is told what results are of."""
 DATASET_KINDS = ("bbox", "segmentation")
+OF_CATEGORIES = ("bbox", "segmentation", "keypoints")
 TRIPLES = range(3, sys.maxsize, 3)
 
 
@@ -139,7 +139,7 @@ def prepare_items(
         Where one is of another image, or lacks what the first one has.
     """
     for position, item in enumerate(items):
-        if not isinstance(item, Mapping) or "image_id" not in item:
+        if not isinstance(item, Mapping) or not _is_key(item.get("image_id")):
             raise FormatError(
                 f"{where}results[{position}] is {short(item)}, expected an object with an image_id"
             )
@@ -191,8 +191,10 @@ def prepare_dataset(
 
 def _prepared(item: Entry, kind: str, shape: Callable[[Any], tuple[int, int]]) -> Entry:
     entry = {**item}
+    if kind in OF_CATEGORIES and not _is_key(entry.get("category_id")):
+        raise FormatError(f"category_id is {short(entry.get('category_id'))}, expected an integer")
     if kind == "bbox":
-        _numbers(entry, "bbox", (4,), "4 numbers x, y, width, height")
+        _numbers(entry, "bbox", (4,), "4 finite numbers x, y, width, height")
         _add_outline(entry)
         entry["area"], entry["iscrowd"] = box_area(entry), 0
     elif kind == "segmentation":
@@ -201,7 +203,7 @@ def _prepared(item: Entry, kind: str, shape: Callable[[Any], tuple[int, int]]) -
         if entry.get("bbox") is None:
             entry["bbox"] = box(mask)
     elif kind == "keypoints":
-        points = _numbers(entry, "keypoints", TRIPLES, "numbers x, y, visibility, x, ...")
+        points = _numbers(entry, "keypoints", TRIPLES, "finite numbers x, y, visibility, x, ...")
         xs, ys = points[0::3], points[1::3]
         entry["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         entry["area"] = box_area(entry)
@@ -213,10 +215,15 @@ def _numbers(entry: Entry, key: str, lengths: Container[int], expected: str) -> 
     if (
         not isinstance(values, (list, tuple, np.ndarray))
         or len(values) not in lengths
-        or not all(isinstance(value, Real) for value in values)
+        or not all(map(is_finite, values))
     ):
         raise FormatError(f"{key} is {short(values)}, expected {expected}")
     return values
+
+
+def _is_key(value: Any) -> bool:
+    """Tell whether a value may be an id: there is one, and things are found by it."""
+    return value is not None and isinstance(value, Hashable)
 
 
 def _add_outline(entry: Entry) -> None:

@@ -13,6 +13,8 @@ from compactmask._outlines import outlines
 from compactmask.errors import InvalidMaskError
 from compactmask.packed import Packed
 
+from .values import is_integer, short
+
 Shape = Callable[[], tuple[int, int]]
 
 
@@ -37,8 +39,17 @@ def packed(segmentation: Any, shape: Shape) -> Packed:
         (height, width), counts = segmentation["size"], segmentation["counts"]
     except (TypeError, KeyError, ValueError):
         raise InvalidMaskError(
-            f"segmentation is {segmentation!r:.60}, expected polygons or an RLE"
+            f"segmentation is {short(segmentation)}, expected polygons or an RLE"
         ) from None
+    if not (is_integer(height) and is_integer(width)):
+        raise InvalidMaskError(
+            f"RLE size is {short(segmentation['size'])}, expected two integers, height and width"
+        )
+    runs = counts if isinstance(counts, (list, tuple)) else ()
+    if not all(map(is_integer, {type(run): run for run in runs}.values())):
+        raise InvalidMaskError(
+            f"RLE counts are {short(counts)}, expected ASCII text or a list of integers"
+        )
     return Packed(coco_string.pack((height, width), [counts]))
 
 

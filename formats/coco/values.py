@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -29,6 +30,11 @@ def integer(key: str, value: Any) -> int:
 def is_integer(value: Any) -> TypeGuard[int]:
     """Tell whether a value is an integer of Python or NumPy, which a boolean is none of."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Tell whether a value is a finite number of Python or NumPy."""
+    return isinstance(value, Real) and math.isfinite(real(value))
 
 
 def number(key: str, value: Any) -> float:
@@ -86,7 +92,7 @@ def short(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
-def real(value: float) -> float:
+def real(value: Any) -> float:
     """Convert a JSON number; an integer beyond the range of a float is infinite."""
     try:
         return float(value)
