@@ -370,6 +370,42 @@ def test_ids_of_a_dict_may_be_of_any_kind():
         own.loadImgs([5.5])
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [1, 2**63 + 1, 2**63 + 3],
+        [2**63 - 1, -(2**63)],
+        [2**63 + 1, 2**63 + 3],
+        [1, 2.5],
+        [2**53 + 1, 0.5],
+        [True, 2],
+        [(1, 2), (3, 4)],
+        [(1, 2), (3,), 5, "5"],
+        [(1, "a")],
+    ],
+)
+def test_ids_of_a_dict_stay_what_they_are(ids):
+    own, reference = coco.COCO(), pycoco.COCO()
+    for one in (own, reference):
+        images = [{"id": key, "height": 4, "width": 4} for key in ids]
+        annotations = [
+            {"id": key, "image_id": key, "category_id": key, "area": area, "iscrowd": 0}
+            for key, area in zip(ids, (1, 2.5, 3, 4), strict=False)
+        ]
+        categories = [{"id": key, "name": str(key)} for key in ids]
+        one.dataset = {"images": images, "annotations": annotations, "categories": categories}
+        quietly(one.createIndex)
+    assert repr(own.getImgIds()) == repr(reference.getImgIds())
+    assert repr(own.getAnnIds()) == repr(reference.getAnnIds())
+    assert own.getAnnIds(areaRng=[2, 9]) == reference.getAnnIds(areaRng=[2, 9])
+    assert dict(own.imgs) == reference.imgs
+    assert own.loadImgs(ids) == reference.loadImgs(ids)
+    for key in ids:
+        assert own.getAnnIds(imgIds=[key], iscrowd=False) == [key]
+        assert own.getAnnIds(catIds=[key]) == [key]
+        assert own.catToImgs[key] == [key]
+
+
 def test_what_others_put_into_the_dataset_is_there(pair):
     own = copy.deepcopy(pair[0])
     own.dataset.setdefault("extra", {})

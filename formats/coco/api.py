@@ -126,9 +126,9 @@ class COCO:
         else:
             rows = np.arange(len(table))
         if categories:
-            own = table.column("category_id")[rows]
-            wanted = [one for one in set(own.tolist()) if one in categories]
-            rows = rows[np.isin(own, np.array(wanted, own.dtype))]
+            own = table.column("category_id")[rows].tolist()
+            wanted = {one for one in set(own) if one in categories}
+            rows = rows[np.fromiter(map(wanted.__contains__, own), np.bool_, len(own))]
         if len(area_range) == 1:
             raise IndexError(f"areaRng {area_range!r}, expected two numbers")
         if len(area_range):

@@ -47,14 +47,15 @@ class Groups:
         KeyError
             Where there is none of a key.
         """
-        sought = np.asarray(keys)
-        if sought.ndim == 1 and sought.dtype.kind in "iu" and self._codes is None:
-            at = np.searchsorted(self._sorted, sought, side="right") - 1
-            is_found = at >= 0
-            is_found[is_found] = self._sorted[at[is_found]] == sought[is_found]
-            if not is_found.all():
-                raise KeyError(keys[int(np.argmin(is_found))])
-            return self._order[at]
+        if self._codes is None:
+            sought = np.asarray(keys)
+            if sought.ndim == 1 and sought.dtype.kind == "i":
+                at = np.searchsorted(self._sorted, sought, side="right") - 1
+                is_found = at >= 0
+                is_found[is_found] = self._sorted[at[is_found]] == sought[is_found]
+                if not is_found.all():
+                    raise KeyError(keys[int(np.argmin(is_found))])
+                return self._order[at]
         rows = []
         for key in keys:
             own = self.rows(key)

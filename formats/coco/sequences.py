@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from .entry import Entry, Instances, image_entry, keys_of
 from .flat import Flat
 from .lookup import Rows
 from .unchanged import Unchanged
+from .values import is_integer
 
 Array = npt.NDArray[Any]
 
@@ -48,9 +50,14 @@ class Plain:
 
 
 def column_of(values: Sequence[Any]) -> Array:
-    """Give values as an array: of numbers where all are, else of the values themselves."""
-    column = np.array(values)
-    return column if column.dtype.kind in "biuf" else np.array(values, object)
+    """Give values as an array: of numbers where it has each as it is, else of the values."""
+    one_of_each = {type(value): value for value in values}
+    if all(map(is_integer, one_of_each.values())):
+        with contextlib.suppress(OverflowError):
+            return np.array(values, np.int64)
+    if one_of_each.keys() == {float}:
+        return np.array(values, np.float64)
+    return np.fromiter(values, object, len(values))
 
 
 class LazyList(Sequence[Entry]):
