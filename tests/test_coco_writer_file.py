@@ -222,6 +222,23 @@ def test_a_disk_that_fails_while_it_is_put_in_place_leaves_what_waits(path, monk
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.parametrize("at", [2, 3])
+def test_what_waited_and_cannot_be_removed_keeps_no_other_writer_out(path, monkeypatch, at):
+    calls = DiskCalls(monkeypatch)
+    out = coco.create(path)
+    out.append(found(1), "a.jpg")
+    calls.fail(at, OSError(errno.EIO, "bad"), only=("remove",))
+    with pytest.raises(OSError, match="bad"):
+        out.close()
+    assert calls.failed
+    calls.recover()
+    assert len(document(path)["images"]) == 1
+    with coco.create(path, "w") as out:
+        out.append(one(), "b.jpg")
+    assert document(path)["images"][0]["file_name"] == "b.jpg"
+    assert os.listdir(path.parent) == [path.name]
+
+
 def test_a_second_name_of_a_complete_document_is_not_written_to(path, monkeypatch):
     calls = DiskCalls(monkeypatch)
     out = coco.create(path)

@@ -213,14 +213,16 @@ class Spool:
 
         The records go first: without them nothing is taken for what waits.
         """
-        for path, fd in (
-            (self.images_path, self._images),
-            (self.annotations_path, self._annotations),
-        ):
-            with contextlib.suppress(FileNotFoundError):
-                if fd < 0 or _is_at(fd, path):
-                    disk.remove(path)
-        self.close()
+        try:
+            for path, fd in (
+                (self.images_path, self._images),
+                (self.annotations_path, self._annotations),
+            ):
+                with contextlib.suppress(FileNotFoundError):
+                    if fd < 0 or _is_at(fd, path):
+                        disk.remove(path)
+        finally:
+            self.close()
 
     def _claim(self) -> None:
         """Keep other writers of this process out."""
