@@ -10,7 +10,7 @@ from hdf5_samples import boxes
 from hdf5_writing import DiskCalls
 
 import compactmask as cm
-from compactmask.errors import FormatError
+from compactmask.errors import CorruptFileError, FormatError
 from compactmask.formats import coco
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -189,6 +189,77 @@ def test_annotations_that_a_power_failure_lost_end_what_is_continued(path):
     lines.write_bytes(data)
     with coco.create(path, "a") as out:
         assert len(out) == 1
+
+
+def records_of(path):
+    """Leave two images that wait; give the file of their records, and its lines."""
+    out = coco.create(path)
+    for number in range(2):
+        out.append(found(2, number), f"{number}.jpg")
+    out.abandon()
+    records = path.with_name(f"{path.name}.images.partial")
+    return records, records.read_bytes().splitlines(keepends=True)
+
+
+DAMAGED = {
+    "no keys": (
+        b"{}\t\n",
+        r"the record at byte \d+ is \{\}, expected an object with 'end' and 'crc'",
+    ),
+    "a number": (b"5\t\n", r"the record at byte \d+ is 5, expected an object"),
+    "no CRC": (b'{"end":5}\t\n', r"the record at byte \d+ is \{'end': 5\}, expected"),
+    "no integer": (
+        b'{"end":0.5,"crc":0}\t\n',
+        r"the record at byte \d+ is \{'end': 0\.5, 'crc': 0",
+    ),
+    "no image": (b'{"end":0,"crc":0}\t\n', r"the record of image 0 is damaged: KeyError\('id'\)"),
+    "classes": (
+        b'{"end":0,"crc":0,"classes":5,"metadata":{}}\t\n',
+        "the record of image 0 is damaged: TypeE",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "problem"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_whole_line_that_is_no_record_is_refused_and_nothing_cut_off(path, line, problem):
+    records, lines = records_of(path)
+    damaged = b"".join([lines[0], line, *lines[1:]])
+    records.write_bytes(damaged)
+    for _ in range(2):
+        with pytest.raises(CorruptFileError, match=rf"out\.json\.images\.partial: {problem}"):
+            coco.create(path, "a")
+    assert records.read_bytes() == damaged
+    with coco.create(path, "w") as out:
+        assert len(out) == 0
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100000 + b"\t\n", b'{"end":-5,"crc":0}\t\n', b'{"end":%d,"crc":0}\t\n' % 10**30]
+)
+def test_what_can_be_no_record_of_the_lines_that_are_there_ends_what_is_continued(path, line):
+    records, lines = records_of(path)
+    records.write_bytes(b"".join([*lines[:2], line, *lines[2:]]))
+    with coco.create(path, "a") as out:
+        assert len(out) == 1
+    assert len(document(path)["images"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"5\t\n", "begun with 5, expected an object"),
+        (
+            b'{"version":2,"style":"dataset","polygons":false,"found":5}\t\n',
+            "found is 5, expected a size and a time",
+        ),
+    ],
+)
+def test_a_first_line_that_begins_nothing_is_refused(path, line, problem):
+    records, lines = records_of(path)
+    records.write_bytes(b"".join([line, *lines[1:]]))
+    for _ in range(2):
+        with pytest.raises(CorruptFileError, match=rf"out\.json\.images\.partial: {problem}"):
+            coco.create(path, "a")
 
 
 def test_a_disk_that_is_full_leaves_a_writer_that_goes_on(path, monkeypatch):

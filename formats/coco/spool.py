@@ -10,9 +10,11 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from compactmask.errors import BusyError, FormatError
+from compactmask.errors import BusyError, CorruptFileError, FormatError
 
 from .. import disk
+from .parse import loads
+from .values import is_integer, short
 
 try:
     import fcntl
@@ -145,6 +147,8 @@ class Spool:
         ------
         FormatError
             Where it was begun with another note.
+        CorruptFileError
+            Where a whole line is no record.
         """
         try:
             self._annotations = disk.open_to_write(self.annotations_path)
@@ -152,11 +156,7 @@ class Spool:
             self._annotations = disk.create(self.annotations_path)
         with self._reader(self._images) as records, self._reader(self._annotations) as lines:
             first = records.readline()
-            begun = json.loads(first.partition(b"\t")[0])
-            found, expected = begun.pop("found", None), {"version": VERSION, **note}
-            if begun != expected:
-                raise FormatError(f"{self.images_path}: begun with {begun}, expected {expected}")
-            self.found = None if found is None else (found[0], found[1])
+            self._check_begun(first, note)
             self.ends = len(first), 0
             for line in records:
                 record = _record(line)
@@ -245,10 +245,33 @@ class Spool:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise self._busy() from None
 
-    def _read_lines(self, file: Any, note: dict[str, Any]) -> list[bytes] | None:
+    def _check_begun(self, first: bytes, note: dict[str, Any]) -> None:
+        """Compare the first line, and take from it what was found."""
+        record = _record(first)
+        begun = None if record is None else record.note
+        if not isinstance(begun, dict):
+            raise CorruptFileError(
+                f"{self.images_path}: begun with {short(begun)}, expected an object"
+            )
+        found, expected = begun.pop("found", None), {"version": VERSION, **note}
+        if begun != expected:
+            raise FormatError(f"{self.images_path}: begun with {begun}, expected {expected}")
+        if found is not None and not (isinstance(found, list) and len(found) == 2):
+            raise CorruptFileError(
+                f"{self.images_path}: found is {short(found)}, expected a size and a time"
+            )
+        self.found = None if found is None else (found[0], found[1])
+
+    def _read_lines(self, file: Any, note: Any) -> list[bytes] | None:
         """Read the annotations of a record; None where they are not those that it counted."""
+        if not isinstance(note, dict) or not is_integer(note.get("end")) or "crc" not in note:
+            raise CorruptFileError(
+                f"{self.images_path}: the record at byte {self.ends[0]} is {short(note)}, expected "
+                "an object with 'end' and 'crc'"
+            )
         size = note["end"] - self.ends[1]
-        data = file.read(size)
+        left = os.fstat(self._annotations).st_size - self.ends[1]
+        data = file.read(size) if 0 <= size <= left else b""
         if len(data) != size or zlib.crc32(data) != note["crc"]:
             return None
         return list(data.splitlines(keepends=True))
@@ -287,6 +310,6 @@ def _record(line: bytes) -> Record | None:
     if not entry.endswith(b"\n"):
         return None
     try:
-        return Record(json.loads(note), entry[:-1].decode())
+        return Record(loads(note), entry[:-1].decode())
     except ValueError:
         return None

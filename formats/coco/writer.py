@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
-from compactmask.errors import CompactMaskError, FormatError
+from compactmask.errors import CompactMaskError, CorruptFileError, FormatError
 
 from .. import disk
 from ..partial import put_in_place
@@ -280,7 +280,13 @@ class Writer:
         """Go on with what waits in the spool, which is open."""
         try:
             for (note, _), own_lines in self._spool.resume(self._note()):
-                self._restore(note, own_lines)
+                try:
+                    self._restore(note, own_lines)
+                except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                    raise CorruptFileError(
+                        f"{self._spool.images_path}: the record of image {self._register.images} "
+                        f"is damaged: {error!r}"
+                    ) from None
             before = list(self.classes)
             common = min(len(before), len(classes))
             if before[:common] != classes[:common]:
