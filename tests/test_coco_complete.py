@@ -22,7 +22,7 @@ def test_images_are_found_by_their_texts_not_by_positions(tmp_path, form):
     cm.convert(source(tmp_path, "abc"), out, format=form)
     before = out.read_bytes()
     cm.convert(source(tmp_path, "abc"), out, resume=True, format=form)
-    cm.convert(source(tmp_path, "cb"), out, resume=True, format=form)
+    cm.convert(source(tmp_path, "cba"), out, resume=True, format=form)
     assert out.read_bytes() == before
     with pytest.raises(FormatError, match=r"image id 3: the document .* lacks it"):
         cm.convert(source(tmp_path, "abcd"), out, resume=True, format=form)
