@@ -47,15 +47,27 @@ def check(image: Image.Image, path: str) -> None:
     Raises
     ------
     CorruptFileError
-        Where it is so.
+        Where it is so, or what tells it is damaged.
     """
-    if image.format == "TIFF":
-        _check_tiff(image.tag_v2, path)  # type: ignore[attr-defined]
-    elif image.format == "PNG":
-        file: BinaryIO = image.fp  # type: ignore[attr-defined]
-        at = file.tell()
-        _check_png(file, path)
-        file.seek(at)
+    try:
+        if image.format == "TIFF":
+            _check_tiff(image.tag_v2, path)  # type: ignore[attr-defined]
+        elif image.format == "PNG":
+            file: BinaryIO = image.fp  # type: ignore[attr-defined]
+            at = file.tell()
+            _check_png(file, path)
+            file.seek(at)
+    except CorruptFileError:
+        raise
+    except (
+        zlib.error,
+        LookupError,
+        StopIteration,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:
+        raise CorruptFileError(f"{path}: it cannot be decoded: {error!r}") from None
 
 
 def _check_png(file: BinaryIO, path: str) -> None:

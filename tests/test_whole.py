@@ -80,6 +80,26 @@ def test_as_many_pixels_as_there_should_be_are_read(data):
     assert np.array_equal(pixels.read(io.BytesIO(data), "name"), np.full(SHAPE, 3))
 
 
+@pytest.mark.filterwarnings("ignore:.*EXIF:UserWarning")
+@pytest.mark.parametrize("data", [png(ROW * 20), tiff([b"\3" * 100] * 2, 10)], ids=["png", "tiff"])
+def test_a_damaged_file_is_whole_or_refused_in_words(data):
+    chance, outcomes = np.random.default_rng(0), set()
+    for _ in range(2000):
+        broken = bytearray(data)
+        broken[chance.integers(len(data))] = chance.integers(256)
+        try:
+            image = Image.open(io.BytesIO(broken))
+        except Exception:  # decoders raise anything
+            continue
+        with image:
+            try:
+                whole.check(image, "name")
+                outcomes.add("whole")
+            except CorruptFileError:
+                outcomes.add("refused")
+    assert outcomes == {"whole", "refused"}
+
+
 def test_an_interlaced_file_is_read():
     assert not pixels.read(io.BytesIO(png(bytes(238), is_interlaced=True)), "name").any()
 
