@@ -70,6 +70,7 @@ class FolderSink(ABC):
         if mode == "x" and os.path.isdir(self.path) and os.listdir(self.path):
             raise FileExistsError(errno.EEXIST, "a folder that is not empty", self.path)
         self._inner = os.path.join(self.path, self.INNER) if self.INNER else self.path
+        self._check_inside(self._inner, self._inner)
         for place in dict.fromkeys((self.path, self._inner)):
             if not os.path.isdir(place):
                 os.mkdir(place)
@@ -244,9 +245,7 @@ class FolderSink(ABC):
 
     def _write(self, path: str, data: bytes, overwrite: bool = False) -> None:
         folder = os.path.dirname(path)
-        real = os.path.realpath(folder)
-        if os.path.commonpath((real, self.path)) != self.path:
-            raise FormatError(f"{path}: a link leads out of the folder, to {real}")
+        self._check_inside(folder, path)
         os.makedirs(folder, exist_ok=True)
         temporary = partial.beside(path)
         fd = disk.create(temporary)
@@ -262,6 +261,12 @@ class FolderSink(ABC):
             raise
         if self._own is not None:
             self._own.add(path)
+
+    def _check_inside(self, folder: str, where: str) -> None:
+        """Refuse a folder to which a link leads out of the one that is written."""
+        real = os.path.realpath(folder)
+        if os.path.commonpath((real, self.path)) != self.path:
+            raise FormatError(f"{where}: a link leads out of the folder, to {real}")
 
     def _all(self) -> list[str]:
         """Give the paths of what the format itself would write, and of what it did not finish."""

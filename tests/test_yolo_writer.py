@@ -223,6 +223,31 @@ def test_w_removes_only_what_the_format_writes(tmp_path):
     assert tree(tmp_path) == sorted([*kept, "data.yaml"])
 
 
+@pytest.mark.parametrize("mode", ["w", "a"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_labels_that_a_link_leads_out_of_the_folder_are_refused_at_once(tmp_path, mode, is_there):
+    folder, other = tmp_path / "dataset", tmp_path / "other"
+    folder.mkdir()
+    if is_there:
+        other.mkdir()
+        (other / "keep.txt").write_text("x")
+    (folder / "labels").symlink_to(other)
+    before = tree(tmp_path)
+    message = f"{folder}/labels: a link leads out of the folder, to {other}"
+    with pytest.raises(FormatError, match=re.escape(message)):
+        yolo.create(folder, mode)
+    assert tree(tmp_path) == before
+    assert other.exists() == is_there
+
+
+def test_labels_may_be_a_link_to_another_place_in_the_folder(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "labels").symlink_to("texts")
+    (tmp_path / "labels" / "a.txt").write_text("x")
+    yolo.create(tmp_path, "w").close()
+    assert tree(tmp_path) == ["data.yaml"]
+
+
 def test_images_that_cannot_be_written_are_refused_and_change_nothing(tmp_path):
     boxes = sv.Detections(xyxy=np.zeros((1, 4)), class_id=np.array([0]))
     far = sv.Detections(xyxy=np.array([[0, 0, 1e9, 1]]), class_id=np.array([0]))

@@ -48,6 +48,8 @@ def create(folder: str | os.PathLike[str], mode: Mode = "x") -> YoloSink:
     ------
     FileExistsError
         Where the folder holds anything, with "x".
+    FormatError
+        Where ``labels`` is a link that leads out of the folder.
 
     Examples
     --------
