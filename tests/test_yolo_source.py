@@ -268,6 +268,10 @@ def test_an_image_whose_size_cannot_be_read_is_refused_by_name(tmp_path, content
     assert len(faults) == 1
 
 
+ALIASES = "a0: &a0 [" + "a, " * 9 + "]\n"
+ALIASES += "".join(f"a{i}: &a{i} [{f'*a{i - 1}, ' * 9}]\n" for i in range(1, 12))
+ALIASES += "names: [*a11]"
+"""9 ** 12 letters."""
 BAD_DESCRIPTIONS = {
     "no-yaml": ("names: [", "no YAML: "),
     "no-text": ("\0", "no YAML: "),
@@ -283,6 +287,18 @@ BAD_DESCRIPTIONS = {
     "gap": ("names: {0: a, 2: b}", "names has the keys [0, 2], expected 0, 1, 2"),
     "words": ("names: {a: b}", "names has the keys ['a'], expected 0, 1, 2"),
     "twice": ("names: {0: a, '0': b}", "names has the keys [0, '0'], expected 0, 1, 2"),
+    "nested-hex": (f"names: [[0x{'f' * 4000}]]", "name 0 is a long list, expected text or"),
+    "integer": (f"names: [a, 0x{'f' * 4000}]", "name 1 is a long int, expected text or a number"),
+    "65-bits": (f"names: [{1 << 63}]", "name 0 is 9223372036854775808, expected text or a number"),
+    "digits": (f"names: [0x{'f' * 5000}]", "no YAML: an integer of 5,002 characters, 4,300 at"),
+    "base-60": (f"names: [a]\nx: {'1:' * 200_000}1", "no YAML: an integer of 400,001 characters"),
+    "key": (f"names:\n  ? '{'1' * 5000}'\n  : a", "names has the keys ['11111111111111"),
+    "hex-key": (f"names:\n  ? 0x{'f' * 4000}\n  : a", "names has the keys a long list, exp"),
+    "timestamp": ("names: [a]\nd: !!timestamp foo", "no YAML: "),
+    "bool": ("names: [a]\nd: !!bool foo", "no YAML: 'foo'"),
+    "int": ("names: [a]\nd: !!int ''", "no YAML: string index out of range"),
+    "float": (f"names: [a]\nd: !!float {'x' * 999_999}", "no YAML: could not convert string"),
+    "aliases": (ALIASES, "name 0 is [[[...], [...], [...], [...], [...], [...], [...], [...], "),
     "pose": ("names: [a]\nkpt_shape: [17, 3]", "found kpt_shape: key points"),
 }
 
@@ -292,13 +308,18 @@ def test_a_bad_description_is_refused_by_name(tmp_path, defect):
     text, message = BAD_DESCRIPTIONS[defect]
     make_yolo(tmp_path, {"a": TRIANGLE})
     (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises(FormatError, match=re.escape(f"{tmp_path / 'data.yaml'}: {message}")):
+    pattern = re.escape(f"{tmp_path / 'data.yaml'}: {message}")
+    with pytest.raises(FormatError, match=pattern) as caught:
         yolo.open(tmp_path, on_fault=lambda error: None)
+    assert len(str(caught.value)) < 1000
 
 
 def test_numbers_that_are_none_are_left_out_of_the_metadata(tmp_path):
     make_yolo(tmp_path, {"a": TRIANGLE})
-    (tmp_path / "data.yaml").write_text("names: [a]\nnc: 1\nx: .nan\ny: [1, .inf]\nz: [1, 2.5]\n")
+    (tmp_path / "data.yaml").write_text(
+        "names: [a]\nnc: 1\nx: .nan\ny: [1, .inf]\nz: [1, 2.5]\n"
+        f"v: [{1 << 63}]\nw: 0x{'f' * 4000}\n"
+    )
     with yolo.open(tmp_path) as ds:
         assert ds.metadata == {"z": [1, 2.5]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import reprlib
 from typing import Any, NamedTuple
 
 from compactmask.errors import FormatError
@@ -16,9 +17,12 @@ LARGEST = 1 << 24
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 """The keys of splits, and the folders that are taken for them."""
 
-Plain = str | int | float | bool
+LARGEST_INTEGER = (1 << 63) - 1
 OWN = ("names", "nc", "kpt_shape")
 """The keys that tell what the numbers of label files are: no metadata."""
+
+_PRINTER = reprlib.Repr()
+_PRINTER.maxlevel, _PRINTER.maxlist, _PRINTER.maxstring = 2, 8, 60
 
 
 class Description(NamedTuple):
@@ -40,14 +44,19 @@ def read(path: str) -> Description:
     """
     import yaml
 
+    from .yaml_loader import Loader
+
     size = os.path.getsize(path)
     if size > LARGEST:
         raise FormatError(f"{path}: {size:,} bytes, expected {LARGEST:,} at most")
     try:
         with open(path, encoding="utf-8") as file:
-            value = yaml.safe_load(file)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+            value = yaml.load(file, Loader)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # constructors raise anything where a text is not of its tag
+        problem = " ".join(str(error).split())[:400]
+        raise FormatError(f"{path}: no YAML: {problem}") from None
     if not isinstance(value, dict):
         raise FormatError(f"{path}: found a {type(value).__name__}, expected names and splits")
     if "kpt_shape" in value:
@@ -90,10 +99,11 @@ def unheld(metadata: dict[str, Any]) -> bool:
 
 def _names(path: str, value: Any) -> list[str]:
     if isinstance(value, dict):
-        keys = [int(key) if isinstance(key, str) and key.isdecimal() else key for key in value]
-        if sorted(map(repr, keys)) != sorted(map(repr, range(len(keys)))):
+        keys = [_number(key) for key in value]
+        is_whole = all(type(key) is int for key in keys)
+        if not is_whole or sorted(keys) != list(range(len(keys))):
             raise FormatError(
-                f"{path}: names has the keys {str(list(value)[:8])[:80]}, expected 0, 1, 2, ..."
+                f"{path}: names has the keys {_short(list(value))}, expected 0, 1, 2, ..."
             )
         value = [name for _, name in sorted(zip(keys, value.values(), strict=True))]
     if not isinstance(value, list):
@@ -102,8 +112,10 @@ def _names(path: str, value: Any) -> list[str]:
             "by number"
         )
     for i, name in enumerate(value):
-        if not isinstance(name, Plain):
-            raise FormatError(f"{path}: name {i} is {str(name)[:80]}, expected text or a number")
+        if not _is_scalar(name):
+            raise FormatError(
+                f"{path}: name {i} is {_short(name)}, expected text or a number of 64 bits"
+            )
     if len(value) > MOST_CLASSES:
         raise FormatError(f"{path}: {len(value)} names, expected {MOST_CLASSES} at most")
     return [str(name) for name in value]
@@ -121,6 +133,27 @@ def _held(metadata: dict[Any, Any]) -> dict[str, Any]:
 def _is_plain(value: Any) -> bool:
     items = value if isinstance(value, list) else [value]
     return all(
-        isinstance(item, Plain) and not (isinstance(item, float) and not math.isfinite(item))
+        _is_scalar(item) and not (isinstance(item, float) and not math.isfinite(item))
         for item in items
     )
+
+
+def _is_scalar(value: Any) -> bool:
+    """Tell text and numbers; Python does not print integers of any length."""
+    if isinstance(value, int):
+        return -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER
+    return isinstance(value, str | float)
+
+
+def _number(key: Any) -> Any:
+    """Give the number that a key stands for; a key that is none as it is."""
+    is_number = isinstance(key, str) and key.isdecimal() and len(key) <= len(str(MOST_CLASSES))
+    return int(key) if is_number else key
+
+
+def _short(value: Any) -> str:
+    """Show a value in a message, cut where it is long or deep: aliases make much of little."""
+    try:
+        return _PRINTER.repr(value)
+    except ValueError:  # an integer of more digits than Python converts
+        return f"a long {type(value).__name__}"
