@@ -1,6 +1,7 @@
 """Folders of YOLO segmentation, as they are read."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -198,6 +199,18 @@ def test_a_line_that_is_too_long_is_refused(tmp_path, monkeypatch):
     with yolo.open(tmp_path, on_fault=faults.append) as ds:
         assert ds[0].mask.area.tolist() == [33, 33]
     assert [str(fault).split(": ")[1] for fault in faults] == ["line 2", "line 3"]
+
+
+def test_lines_are_not_kept_while_they_are_read(tmp_path):
+    n = 20_000
+    make_yolo(tmp_path, {"a": f"{TRIANGLE}\n" * n, "b": TRIANGLE})
+    yolo.open(tmp_path).close()
+    tracemalloc.start()
+    with yolo.open(tmp_path) as ds:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(ds.detections["xyxy"]) == n + 1
+    assert peak < 200 * n
 
 
 def test_a_polygon_that_cannot_be_drawn_is_named(tmp_path):

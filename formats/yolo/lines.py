@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 Polygon = npt.NDArray[np.float32]
 
 MOST_CLASSES = 1 << 16
-LONGEST = 1 << 24
+LONGEST = 1 << 22
 """Bytes of a line."""
 OUTSIDE = 1.0
 """How far outside the image a value may be, in sides of it."""
