@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import io
 import json
 import os
@@ -17,11 +18,11 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
 import requests
@@ -38,8 +39,19 @@ SENT_AS_THEY_ARE = {"JPEG", "PNG", "WEBP"}
 NOT_ALLOWED = {401, 402, 403}
 LONGEST_WAIT = 60.0
 DAY = 86_400
+LARGEST = 256 << 20
+"""Bytes of an answer, far more than a response has."""
+PIECE = 1 << 16
 SHORT_KEY = 8
 """A key of fewer letters and digits may be a part of a word."""
+
+
+class Answer(NamedTuple):
+    """What a server answers."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Endpoint:
@@ -111,7 +123,8 @@ class Endpoint:
         Raises
         ------
         RuntimeError
-            Where the server refuses the image or redirects it, or every try failed.
+            Where the server refuses the image, redirects it or answers too much, or every try
+            failed.
         SystemExit
             Where the server refuses the key: it would refuse every image.
         """
@@ -126,15 +139,15 @@ class Endpoint:
             except requests.RequestException as error:  # a timeout, or a connection that broke
                 problem = self._secret(f"{type(error).__name__}: {error}")
             else:
-                if 200 <= answer.status_code < 300:
-                    return self._without_key(answer.content)
-                said = answer.headers.get("Location", answer.text)
-                problem = f"status {answer.status_code}: {self._secret(said)[:200]}"
-                if answer.status_code in NOT_ALLOWED:
+                if 200 <= answer.status < 300:
+                    return self._without_key(answer.body)
+                said = answer.headers.get("Location", answer.body.decode(errors="replace"))
+                problem = f"status {answer.status}: {self._secret(said)[:200]}"
+                if answer.status in NOT_ALLOWED:
                     raise SystemExit(f"{self._secret(self._url)}: {problem}: check {KEY}")
-                if answer.status_code < 400:
+                if answer.status < 400:
                     raise RuntimeError(f"{problem}: a redirection, expected an answer")
-                if answer.status_code != 429 and answer.status_code < 500:
+                if answer.status != 429 and answer.status < 500:
                     raise RuntimeError(problem)
                 asked_to_wait = seconds(answer.headers.get("Retry-After", ""))
             if attempt + 1 < self._tries:
@@ -142,25 +155,29 @@ class Endpoint:
                 time.sleep(min(max(wait, asked_to_wait), LONGEST_WAIT))
         raise RuntimeError(f"{self._tries} tries failed, the last one with {problem}")
 
-    def _post(self, request: dict[str, Any]) -> requests.Response:
+    def _post(self, request: dict[str, Any]) -> Answer:
         """Send a request and wait for all of the answer.
 
         The timeout of requests limits each read only, and an answer may come in drops. So a thread
-        waits for it, which is left to itself when the time is over.
+        reads it, whose connection is cut when the time is over.
         """
-        answer: Future[requests.Response] = Future()
+        answer: Future[Answer] = Future()
+        begun: list[requests.Response] = []
+        end = time.monotonic() + self._timeout
 
         def post() -> None:
             try:
-                answer.set_result(
-                    self._session.post(
-                        self._url,
-                        params={"api_key": self._api_key},
-                        json=request,
-                        timeout=self._timeout,
-                        allow_redirects=False,  # the key would go along
-                    )
-                )
+                with self._session.post(
+                    self._url,
+                    params={"api_key": self._api_key},
+                    json=request,
+                    timeout=self._timeout,
+                    allow_redirects=False,  # the key would go along
+                    stream=True,
+                ) as response:
+                    begun.append(response)
+                    body = whole_body(response, end)
+                    answer.set_result(Answer(response.status_code, response.headers, body))
             except BaseException as error:
                 answer.set_exception(error)
 
@@ -168,6 +185,9 @@ class Endpoint:
         try:
             return answer.result(self._timeout)
         except NotInTime:
+            for response in begun:
+                with contextlib.suppress(OSError, RuntimeError, ValueError):  # it has just ended
+                    response.raw.shutdown()
             raise requests.Timeout(f"no whole answer within {self._timeout:g} seconds") from None
 
     def _secret(self, text: str) -> str:
@@ -190,6 +210,22 @@ class Endpoint:
         return self._secret(answer.decode(errors="surrogateescape")).encode(
             errors="surrogateescape"
         )
+
+
+def whole_body(response: requests.Response, end: float) -> bytes:
+    """Read the body of a response, until some time and as far as it may be one of SAM 3."""
+    body = bytearray()
+    pieces = response.iter_content(PIECE)
+    while time.monotonic() < end:
+        piece = next(pieces, None)
+        if piece is None:
+            return bytes(body)
+        body += piece
+        if len(body) > LARGEST:
+            raise RuntimeError(
+                f"the answer has more than {LARGEST:,} bytes, far more than a response has"
+            )
+    raise NotInTime
 
 
 def seconds(text: str) -> float:

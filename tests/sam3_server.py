@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-CUT, SLOW, DRIP = "cut", "slow", "drip"
-"""Failures beside numbers, which are statuses: half an answer, one that comes too late, and one
-that comes in drops for six seconds."""
+CUT, SLOW, DRIP, ENDLESS = "cut", "slow", "drip", "endless"
+"""Failures beside numbers, which are statuses: half an answer, one that comes too late, one that
+comes in drops for six seconds, and one that goes on until nobody listens."""
 
 
 class Server:
@@ -32,6 +32,8 @@ class Server:
 
     def __init__(self, answers, failures=(), hold=None):
         self.requests, self.answered = [], []
+        self.left = threading.Event()
+        """The client has gone before the end of an answer."""
         self._answers, self._failures = answers, {k: list(v) for k, v in dict(failures).items()}
         self._forever = {k: v[-1] for k, v in dict(failures).items() if isinstance(v, tuple)}
         self._hold, self.held, self._go = hold, threading.Event(), threading.Event()
@@ -72,20 +74,29 @@ class Server:
         with contextlib.suppress(OSError):  # the client may be gone
             handler.send_response(status)
             handler.send_header("Content-Type", "application/json")
-            handler.send_header("Content-Length", str(len(text)))
+            if failure != ENDLESS:
+                handler.send_header("Content-Length", str(len(text)))
             if status == 429:
                 handler.send_header("Retry-After", "0")
             handler.end_headers()
-            if failure == DRIP:
-                size = -(-len(text) // 30)
-                for first in range(0, len(text), size):
-                    handler.wfile.write(text[first : first + size])
-                    time.sleep(0.2)
+            if failure in (DRIP, ENDLESS):
+                try:
+                    self._go_on(handler.wfile, text, failure)
+                except OSError:
+                    self.left.set()
                 return
             handler.wfile.write(text[: len(text) // 2] if failure == CUT else text)
             if failure is None:
                 with self._lock:
                     self.answered.append(number)
+
+    def _go_on(self, file, text, failure):
+        while failure == ENDLESS:
+            file.write(bytes(1 << 20))
+        size = -(-len(text) // 30)
+        for first in range(0, len(text), size):
+            file.write(text[first : first + size])
+            time.sleep(0.2)
 
     def release(self):
         self._hold = None

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ import sam3_responses as made
 import supervision as sv
 from data import DATA
 from PIL import Image
-from sam3_server import CUT, DRIP, SLOW, Server
+from sam3_server import CUT, DRIP, ENDLESS, SLOW, Server
 
 import compactmask as cm
 from compactmask.formats import sam3
@@ -181,6 +182,36 @@ def test_what_an_answer_lacked_in_its_time_is_told(photos, tmp_path, example):
         )
         with pytest.raises(RuntimeError, match=r"Timeout: no whole answer within 0.5 seconds"):
             endpoint(photos / "01.png")
+
+
+def posting():
+    """Give the threads that wait for an answer."""
+    return [thread for thread in threading.enumerate() if thread.name.endswith("(post)")]
+
+
+@pytest.mark.parametrize("failure", [DRIP, ENDLESS])
+def test_nobody_reads_an_answer_when_its_time_is_over(photos, example, failure):
+    with Server(response, {1: (failure,)}) as server:
+        endpoint = example(LABELLING).Endpoint(
+            made.TEXTS, KEY, server.url, tries=2, wait=0.01, timeout=0.3
+        )
+        with pytest.raises(RuntimeError, match=r"Timeout: no whole answer within 0.3 seconds"):
+            endpoint(photos / "01.png")
+        for thread in posting():
+            thread.join(2)
+        assert posting() == []
+        assert server.left.wait(2)
+
+
+def test_an_answer_that_is_too_long_is_refused(photos, example, monkeypatch):
+    module = example(LABELLING)
+    monkeypatch.setattr(module, "LARGEST", 5_000_000)
+    with Server(response, {1: (ENDLESS,)}) as server:
+        endpoint = module.Endpoint(made.TEXTS, KEY, server.url, wait=0.01)
+        with pytest.raises(RuntimeError, match="answer has more than 5,000,000 bytes, far more"):
+            endpoint(photos / "01.png")
+        assert len(server.requests) == 1
+        assert server.left.wait(2)
 
 
 def test_a_key_that_is_refused_ends_the_run(photos, tmp_path):
