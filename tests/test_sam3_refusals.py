@@ -74,6 +74,10 @@ AT_FIRST = r"prompt_results\[0\].predictions\[0\]"
             r"size is \[5\], expected \[height, width",
         ),
         (changed(RLES, *FIRST, "masks", "size", to=None), "size is None, expected"),
+        (
+            changed(RLES, *FIRST, "masks", "size", to=[12, np.ma.masked]),
+            rf"{AT_FIRST}: size is \[12, masked\], expected \[height, width",
+        ),
         (changed(CONCEPT, *FIRST, "masks", to="PPT0"), f"{AT_FIRST}.masks is 'PPT0', expected pol"),
         (
             changed(CONCEPT, *FIRST, "masks", to=[[1, 1, 5, 1, 5, 5]]),
@@ -369,3 +373,38 @@ class Lost:
 def test_an_object_that_cannot_be_read_is_refused(response, message, wrap):
     with pytest.raises(FormatError, match=message):
         sam3.parse(wrap(response), made.WH)
+
+
+class Device:
+    """A tensor of a device that is lost, which one of its methods tells."""
+
+    def __init__(self, method, error):
+        self._error = error
+        setattr(self, method, self._fail)
+
+    def _fail(self):
+        raise self._error
+
+
+class Buffer:
+    def __array__(self, *arguments, **more):
+        raise RuntimeError("the device is lost")
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        *(
+            Device(method, error("the device is lost"))
+            for method in ("detach", "cpu", "numpy")
+            for error in (ValueError, RuntimeError)
+        ),
+        Buffer(),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: [one] * 4])
+@pytest.mark.parametrize("key", ["scores", "masks"])
+def test_a_tensor_that_cannot_be_read_is_refused(tensor, wrap, key):
+    message = rf"image processor: {key} is <class '.*'> that cannot be read: the device is lost"
+    with pytest.raises(FormatError, match=message):
+        sam3.parse(made.state() | {key: wrap(tensor)})

@@ -122,7 +122,9 @@ def _size(one: Found) -> Shape:
         size = size.tolist()
     try:
         return _check.image_shape(size)
-    except InvalidMaskError:
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # whatever the numbers of a client raise, such as masked ones of NumPy
         raise FormatError(f"{one.where}: size is {short(size)}, expected [height, width]") from None
 
 

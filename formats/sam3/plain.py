@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import reprlib
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -73,17 +74,24 @@ def opened(value: Any, names: Sequence[str], where: str) -> Fields | None:
     """
     if isinstance(value, Mapping):
         return value
-    try:
+    with reading(value, where):
         for method in ("model_dump", "dict", "_asdict"):
             if callable(getattr(value, method, None)):
                 found = getattr(value, method)()
                 if not isinstance(found, Mapping):
-                    raise FormatError(f"{method}() gives {short(found)}, expected a dict")
+                    raise TypeError(f"{method}() gives {short(found)}, expected a dict")
                 return found
         return {name: getattr(value, name) for name in names if hasattr(value, name)} or None
-    except (MemoryError, RecursionError):
+
+
+@contextlib.contextmanager
+def reading(value: Any, where: str) -> Iterator[None]:
+    """Say where an object of a client is whose code raises, whatever that is."""
+    try:
+        yield
+    except (MemoryError, RecursionError, FormatError):
         raise
-    except Exception as error:  # whatever the code of a client raises
+    except Exception as error:
         raise FormatError(
             f"{where} is {short(type(value))} that cannot be read: {error}"
         ) from error
@@ -110,12 +118,13 @@ def items(value: Any, where: str) -> Sequence[Any]:
 
 def array(value: Any, where: str) -> Array:
     """Make an array of numbers out of one, of a tensor on any device, or of lists of these."""
-    if isinstance(value, list | tuple):
-        value = [_unwrapped(item) for item in value]
-    try:
-        found = np.asarray(_unwrapped(value))
-    except (ValueError, TypeError, OverflowError):
-        raise FormatError(f"{where} is nested unevenly, expected an array") from None
+    with reading(value, where):
+        is_many = isinstance(value, list | tuple)
+        plain = [_unwrapped(item) for item in value] if is_many else _unwrapped(value)
+        try:
+            found = np.asarray(plain)
+        except (ValueError, TypeError, OverflowError):
+            raise FormatError(f"{where} is nested unevenly, expected an array") from None
     if found.dtype.kind not in "biuf":
         raise FormatError(f"{where} is {short(value)}, expected an array of numbers")
     return found
