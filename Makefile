@@ -12,9 +12,9 @@ test:           ## the whole suite on the installed build
 	$(PYTHON) -m pytest
 
 crash:          ## all states that a killed writer or a power failure may leave; the suite takes a sample of them
-	COMPACTMASK_CRASH=full $(PYTHON) -m pytest --durations=0 tests/test_crash_*.py
+	COMPACTMASK_EFFORT=all $(PYTHON) -m pytest --durations=0 tests/test_crash_*.py
 
-fuzz:           ## a minute of broken documents of each kind; the suite takes half a second
+fuzz:           ## a minute of broken documents of each kind; the suite takes less than a second
 	COMPACTMASK_FUZZ_SECONDS=60 $(PYTHON) -m pytest tests/test_fuzz_json.py
 
 soak:           ## a writer and four readers for ten minutes with each compression; the suite takes seconds
@@ -27,7 +27,7 @@ debug-build:
 	COMPACTMASK_DEBUG=1 build/debug-venv/bin/python -m pip install --quiet ".[demo,test]" "supervision==$(NEWEST_SUPERVISION)"
 
 debug-test:
-	build/debug-venv/bin/pytest
+	COMPACTMASK_EFFORT=little build/debug-venv/bin/pytest
 
 oldest: dist    ## what supervision does with masks of the wheel, on the oldest release of it that is supported
 	$(PYTHON) -m venv build/oldest-venv

@@ -2,13 +2,14 @@
 
 import signal
 
+import effort
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "compactmask",
     deadline=None,
     derandomize=True,
-    max_examples=40,
+    max_examples=effort.of(10, 30, 400),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("compactmask")

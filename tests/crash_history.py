@@ -17,8 +17,6 @@ from hdf5_samples import SHAPE, assert_same, boxes, full
 import compactmask as cm
 from compactmask.formats.hdf5 import journaled, schema
 
-IS_FULL = os.environ.get("COMPACTMASK_CRASH") == "full"
-"""Whether all states are looked at, or a sample."""
 FIRST_ID = 1000
 LATER = 10_000
 """Serial number of the image that is appended after a crash."""

@@ -4,9 +4,10 @@ import random
 import shutil
 
 import crash_disk
+import effort
 import pytest
 from crash_disk import Disk, Recorder
-from crash_history import IS_FULL, History, apply, assert_survived, changes, use_tiny_chunks
+from crash_history import History, apply, assert_survived, changes, use_tiny_chunks
 
 import compactmask as cm
 from compactmask.formats import disk
@@ -16,10 +17,10 @@ KINDS = [("commit", None), ("process", None), ("commit", "gzip")]
 NAME = "some.h5"
 FIRST, LATER = 9, 5
 """Changes by the writer that creates the file, and by the one that goes on with it."""
-STATES = 20
+STATES = effort.of(8, 20, 20)
 """What is looked at where it is not all of them."""
-POWER_LOSSES = 1000 if IS_FULL else STATES
-REPAIRS = 10 if IS_FULL else 3
+POWER_LOSSES = effort.of(8, 20, 1000)
+REPAIRS = effort.of(1, 2, 10)
 
 
 class Replay:
@@ -33,7 +34,7 @@ class Replay:
 
     def check_all(self, states, count=STATES):
         """All of some states are right, or about so many of them where not all are wanted."""
-        share = 1 if IS_FULL else count / len(self.recorder.operations)
+        share = 1 if effort.IS_ALL else count / len(self.recorder.operations)
         rng = random.Random(3)
         for progress, found in states:
             if rng.random() < share:
@@ -124,12 +125,12 @@ def test_the_recorded_operations_make_the_files_that_are_there(replay, tmp_path)
 
 def test_a_process_killed_between_two_calls_loses_nothing_that_was_acknowledged(replay):
     replay.check_all(crash_disk.prefixes(replay.recorder))
-    assert replay.states > (600 if IS_FULL else STATES // 2)
+    assert replay.states > (600 if effort.IS_ALL else STATES // 2)
 
 
 def test_a_write_cut_anywhere_loses_nothing_that_was_acknowledged(replay):
     replay.check_all(crash_disk.torn(replay.recorder), STATES // 4)
-    assert replay.states > (2000 if IS_FULL else STATES // 2)
+    assert replay.states > (2000 if effort.IS_ALL else STATES // 2)
 
 
 def test_a_power_failure_loses_nothing_that_was_on_the_disk(replay):
@@ -149,7 +150,7 @@ def test_a_crash_while_a_crash_is_repaired_loses_nothing(replay, tmp_path):
             again = repair(tmp_path / "repaired", replay.history.then(moment))
             again.folder = replay.folder
             again.check_all(crash_disk.prefixes(again.recorder), 8)
-            for _ in range(50 if IS_FULL else 2):
+            for _ in range(50 if effort.IS_ALL else 2):
                 again.check_power_loss(rng)
 
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import crash_traced
+import effort
 import pytest
-from crash_history import APPENDS, IS_FULL, MIXED, History, changes, detections
+from crash_history import APPENDS, MIXED, History, changes, detections
 from crash_victim import Victim
 from fresh import PATHS
 from hdf5_samples import assert_same
@@ -18,7 +19,7 @@ import compactmask as cm
 from compactmask.formats.hdf5.chunks import ChunkCache
 
 COUNT = 12
-SHARE = 1 if IS_FULL else 0.05
+SHARE = effort.of(0.02, 0.05, 1)
 """Of the system calls, those after which readers look."""
 RUNS = [
     pytest.param(APPENDS, {"durability": "commit"}, id="appends"),
@@ -99,7 +100,7 @@ def test_readers_beside_a_writer_see_all_that_was_acknowledged_after_each_system
             calls.append(said["call"])
             if rng.random() < SHARE and (is_created or path.exists()):
                 onlooker.look(low, high)
-                onlooker.look_back(5 if IS_FULL else 2, rng)
+                onlooker.look_back(5 if effort.IS_ALL else 2, rng)
             victim.go_on()
         elif said.get("begin", "create") not in ("create", "close"):
             high += 1

@@ -11,6 +11,7 @@ import os
 import random
 import time
 
+import effort
 import fuzzing
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from compactmask.packed import Packed
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 resource = pytest.importorskip("resource")
-SECONDS = float(os.environ.get("COMPACTMASK_FUZZ_SECONDS", "0.5"))
+SECONDS = float(os.environ.get("COMPACTMASK_FUZZ_SECONDS", effort.of(0.2, 0.4, 60)))
 LONGEST = 20
 """Seconds that one document of a few kilobytes may take on a machine that does other things."""
 MOST_MEMORY = 600 << 20

@@ -5,6 +5,7 @@ import functools
 import os
 import warnings
 
+import effort
 import pytest
 from hdf5_samples import boxes, full
 from hdf5_writing import DiskCalls, assert_holds, in_pieces, interrupt, names
@@ -71,7 +72,7 @@ def assert_goes_on(path, committed):
 
 
 @pytest.mark.parametrize("effect", ["none", "half", "all"])
-@pytest.mark.parametrize("at", range(0, STEPS, 5))
+@pytest.mark.parametrize("at", range(0, STEPS, effort.of(14, 5, 1)))
 @pytest.mark.filterwarnings("ignore:.*cannot be folded into the file now:RuntimeWarning")
 def test_after_an_error_of_the_disk_all_commits_are_there_and_the_file_goes_on(
     path, calls, at, effect
@@ -87,7 +88,7 @@ def test_after_an_error_of_the_disk_all_commits_are_there_and_the_file_goes_on(
     assert_goes_on(path, committed)
 
 
-@pytest.mark.parametrize("at", range(1, STEPS, 7))
+@pytest.mark.parametrize("at", range(1, STEPS, effort.of(14, 7, 1)))
 @pytest.mark.filterwarnings("ignore:.*cannot be folded into the file now:RuntimeWarning")
 def test_while_the_disk_stays_full_all_commits_are_readable_and_it_goes_on_with_room(
     path, calls, at
@@ -206,7 +207,7 @@ def test_an_error_while_a_file_is_created_leaves_nothing_or_an_empty_file(path, 
 
 
 @pytest.mark.parametrize("effect", ["none", "all"])
-@pytest.mark.parametrize("at", range(2, STEPS, 9))
+@pytest.mark.parametrize("at", range(2, STEPS, effort.of(14, 9, 1)))
 def test_after_ctrl_c_at_any_moment_all_commits_are_there_and_the_file_goes_on(
     path, calls, at, effect
 ):

@@ -3,6 +3,7 @@
 import itertools
 import os
 
+import effort
 import h5py
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_a_file_is_continued_after_any_number_of_images_and_either_end(
     in_pieces(monkeypatch, log_bytes)
     ends, seen = itertools.cycle([abandon, abandon, close]), {}
     out = cm.create(path, compression=compression)
-    for i, (name, detections) in enumerate(images(15).items()):
+    for i, (name, detections) in enumerate(images(effort.of(8, 12, 15)).items()):
         if i % every == 0:
             next(ends)(out)
             out = cm.create(path, "a")

@@ -216,7 +216,7 @@ def test_closing_another_handle_changes_nothing(ds, expected):
 
 def test_a_thread_that_opens_and_closes_handles_disturbs_nobody(ds, expected):
     def open_and_close():
-        for _ in range(8):
+        for _ in range(4):
             with cm.open(ds.path) as other:
                 other.crop(0)
 
