@@ -7,9 +7,9 @@ import signal
 import time
 from collections import Counter
 
+import effort
 import pytest
 from crash_history import (
-    IS_FULL,
     MIXED,
     History,
     apply,
@@ -22,7 +22,7 @@ from crash_victim import Victim
 import compactmask as cm
 from compactmask.formats.hdf5 import journaled
 
-KILLS = 100 if IS_FULL else 6
+KILLS = effort.of(3, 6, 100)
 """Of each kind, that hit the process in the middle of what they are for."""
 BEFORE = 30
 COUNT = 4
