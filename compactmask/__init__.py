@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from compactmask.formats.hdf5 import repack as repack
     from compactmask.formats.hdf5 import save as save
     from compactmask.formats.opening import open as open
+    from compactmask.formats.verifying import verify as verify
     from compactmask.mask import CompactMask as CompactMask
     from compactmask.occlusion import occlude as occlude
     from compactmask.ops import boundary_iou as boundary_iou
@@ -45,6 +46,7 @@ _HOMES = {
     "repack": "compactmask.formats.hdf5",
     "save": "compactmask.formats.hdf5",
     "uninstall": "compactmask._install",
+    "verify": "compactmask.formats.verifying",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "repack",
     "save",
     "uninstall",
+    "verify",
 ]
 
 

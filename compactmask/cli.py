@@ -1,4 +1,4 @@
-"""The command line: ``compactmask convert``, ``repack``, ``info`` and ``demo``."""
+"""The command line: ``compactmask convert``, ``repack``, ``info``, ``verify`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: done; 1: an error, told in one line on stderr; 130: interrupted; 141: nobody reads
-        what it prints any more. Wrong usage exits with 2.
+        0: done; 1: an error, told in one line on stderr, or a file that is damaged; 130:
+        interrupted; 141: nobody reads what it prints any more. Wrong usage exits with 2.
     """
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names in a terminal that lacks letters
     try:
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell("interrupted")
         return INTERRUPTED
-    return OK
+    return code or OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,6 +119,15 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print it as JSON")
     info.set_defaults(run=_info)
 
+    verify = commands.add_parser(
+        "verify",
+        help="read everything in a file, and name the first thing that is wrong",
+        description="Read everything in a dataset; exit with 1 where something is wrong.",
+    )
+    verify.add_argument("file", metavar="FILE", help="a dataset of any format, told by content")
+    verify.add_argument("--json", action="store_true", help="print it as JSON")
+    verify.set_defaults(run=_verify)
+
     demo = commands.add_parser("demo", help="the story of this package on one photograph")
     demo.add_argument(
         "-o", "--output", metavar="DIR", default="demo", help="where files go (default: ./demo)"
@@ -181,6 +190,24 @@ def _info(arguments: argparse.Namespace) -> None:
 
     info = read_info(arguments.file)
     print(json.dumps(asdict(info), indent=2) if arguments.json else "\n".join(info.lines()))
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from compactmask.formats.verifying import verify
+
+    with _progress_bar() as progress:
+        found = verify(arguments.file, progress)
+    if arguments.json:
+        error = None if found.error is None else _line(found.error)
+        print(json.dumps({**asdict(found), "error": error, "is_intact": found.is_intact}, indent=2))
+    elif found.error is not None:
+        _tell(_line(found.error))
+    else:
+        print(
+            f"{found.path}: intact: {found.images:,} images, {found.instances:,} instances, "
+            f"{found.bytes_read:,} bytes read, {found.seconds:.1f} s"
+        )
+    return OK if found.is_intact else FAILED
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -103,6 +103,11 @@ class Column:
         self._cache.put(self.extent.path, number, chunk, chunk.nbytes)
         return chunk
 
+    def check(self) -> None:
+        """Read all chunks, one after the other."""
+        for number in range(-(-len(self) // self.chunk_rows)):
+            self.chunk(number)
+
     def _read(self, number: int) -> Array:
         extent = self.extent
         start = number * self.chunk_rows
@@ -172,6 +177,12 @@ class Indptr(Column):
         inside = int(np.searchsorted(self.chunk(number), position, side="right"))
         return number * step + inside - 1
 
+    def check(self) -> None:
+        """Read all chunks, and tell whether each goes on where the one before ended."""
+        super().check()
+        for row in range(self.chunk_rows, len(self), self.chunk_rows):
+            self.bounds(row - 1, row)
+
     def _check(self, chunk: Array, number: int) -> None:
         super()._check(chunk, number)
         if (chunk[1:] < chunk[:-1]).any():
@@ -217,6 +228,13 @@ class Text:
             return [data[begin - first : end - first].decode() for begin, end in pairwise(bounds)]
         except UnicodeDecodeError as error:
             raise CorruptFileError(f"{self.path}: not UTF-8: {error}") from None
+
+    def check(self) -> None:
+        """Read all rows, some at a time."""
+        self.indptr.check()
+        step = self.indptr.chunk_rows
+        for start in range(0, len(self), step):
+            self.rows(start, min(start + step, len(self)))
 
     def all(self) -> Array:
         """Read all rows as an array of Python str, where one long row makes no other longer."""

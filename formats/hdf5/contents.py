@@ -190,6 +190,35 @@ class Contents:
             class_id = self._numbers("class_id", k, k + 1).item()
         return Instance(image, self._numbers("xyxy", k, k + 1)[0], class_id, offset, crop)
 
+    def check(self) -> None:
+        """Read all columns, but the packed masks, chunk by chunk.
+
+        Raises
+        ------
+        CorruptFileError
+            Where a chunk is damaged, or holds what may not stand there, or images share an id.
+        """
+        starts = [self.detection_indptr]
+        if self.mask_store is not None:
+            starts.append(self.mask_store.indptr)
+        for column in (*starts, *self.columns.values()):
+            column.check()
+        self.metadata()
+        self._check_ids()
+
+    def _check_ids(self) -> None:
+        """Refuse an id that two images have, of those that are not deleted."""
+        living = np.delete(np.arange(self.n_images), self.deleted)
+        ids = self.columns["images/id"].all()[living]
+        order = np.argsort(ids, kind="stable")
+        same = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
+        if len(same):
+            first, second = living[order[same[0] : same[0] + 2]].tolist()
+            raise CorruptFileError(
+                f"{self.path}: /images/id: images {first} and {second} have the id "
+                f"{ids[order[same[0]]]}, expected one each"
+            )
+
     def _deleted(self, n: int) -> npt.NDArray[np.int64]:
         if "images/deleted" not in self.tree:
             return np.empty(0, np.int64)

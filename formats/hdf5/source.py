@@ -182,6 +182,22 @@ class Hdf5Source:
         contents = self._opened().contents
         return f"{self.identity}:{contents.n_images}:{self.n_images}:{self.n_detections}"
 
+    def check(self) -> None:
+        """Read every chunk of every column, and images that are deleted.
+
+        Raises
+        ------
+        CorruptFileError
+            Where something is damaged.
+        """
+        contents = self._opened().contents
+        contents.check()
+        for i in np.unique(contents.deleted).tolist():
+            contents.fields(i)
+            masks = contents.masks(i)
+            if masks is not None:
+                masks.load()
+
     def refresh(self) -> None:
         """Show what was committed since the file was looked at."""
         self._opened()
