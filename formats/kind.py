@@ -29,6 +29,8 @@ OPENERS: dict[Kind, str] = {
 """What opens a folder as of one format, in ``compactmask.formats``."""
 LOOKED_AT = 8 << 20
 """Bytes of JSON files, in the order of their names, after which no further one is looked at."""
+DEEPEST = 64
+"""Objects inside each other that are passed one by one; those below are parsed, or refused."""
 OF_OTHERS = ("images", "videos", "shapes")
 """Keys of COCO and labelme: none of their documents is read behind them."""
 
@@ -120,12 +122,12 @@ def _has_image(stream: Stream) -> bool:
     return False
 
 
-def _pass(stream: Stream) -> None:
-    """Go over a value, which may be large, without making anything of it."""
+def _pass(stream: Stream, levels: int = DEEPEST) -> None:
+    """Go over a value, which may be large, without making anything of it down to some levels."""
     kind = stream.peek()
-    if kind == b"{":
+    if kind == b"{" and levels:
         for _ in stream.members():
-            _pass(stream)
+            _pass(stream, levels - 1)
     elif kind != b"[":
         stream.value()
     elif stream.begin_list("a value"):

@@ -137,6 +137,15 @@ def test_a_large_object_is_passed_without_making_anything_of_it(tmp_path):
     assert most < 5 * len(text)
 
 
+@pytest.mark.parametrize("depth", [70, 10_000])
+def test_deep_objects_are_passed_or_tell_nothing(tmp_path, depth):
+    deep = '{"x":' * depth + "1" + "}" * depth
+    (tmp_path / "a.json").write_text('{"y": ' + deep + ', "image": {}}')
+    assert kind.kind_of(str(tmp_path)) == "sa1b"
+    with pytest.raises(FormatError, match=r"a\.json: "):
+        cm.open(tmp_path)
+
+
 def test_a_description_without_anything_else_is_yolo(tmp_path):
     save(tmp_path, "data.yaml", "names: [cat]")
     assert found_in(tmp_path) == ("YOLO segmentation", 0)
